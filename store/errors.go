@@ -1,0 +1,31 @@
+package store
+
+import "errors"
+
+var (
+	// ErrClosed is returned by every call on a store after Close has begun.
+	ErrClosed = errors.New("store is closed")
+
+	// ErrLocked is returned by Open and Check when another process, as a rule a running server, holds the data folder.
+	ErrLocked = errors.New("data folder is in use by another process")
+
+	// ErrCorrupt is returned when a record or a page of the file is damaged or missing.
+	// The message names the bucket and the key.
+	ErrCorrupt = errors.New("store is corrupt")
+
+	// ErrFailed is returned for every write after a commit failed, and for the writes of that commit.
+	// Whether these are on disk is unknown until the file is opened again. It wraps the cause.
+	ErrFailed = errors.New("store has stopped accepting writes because a commit failed")
+
+	// ErrGap is returned when the first index of an Append is not the number of changes stored.
+	ErrGap = errors.New("append does not continue the document")
+
+	// ErrInvalid is returned for a write whose fields break a limit of this package or contradict each other.
+	ErrInvalid = errors.New("write is invalid")
+
+	// ErrVersion is returned by Open and Check for a file that a newer Concord wrote.
+	ErrVersion = errors.New("store format is newer than this program")
+
+	// ErrNotFound is returned for a change that the document doesn't hold.
+	ErrNotFound = errors.New("not found")
+)
