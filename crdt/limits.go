@@ -1,0 +1,34 @@
+package crdt
+
+// Limits bounds what parsing one chunk may cost. The zero value of each field
+// means its default, so Limits{} is ready to use. The limits are checked before
+// anything is built from the input.
+type Limits struct {
+	ChunkBytes int // bytes of chunk data, after inflating; default 64 MiB
+	Ops        int // ops in one change; default 200,000. Preds in one change may be twice as many
+	Deps       int // dependencies of one change; default 1,024
+}
+
+// Defaults of Limits.
+const (
+	DefaultChunkBytes = 64 << 20
+	DefaultOps        = 200_000
+	DefaultDeps       = 1_024
+)
+
+// predsPerOp times Limits.Ops is the most preds that one change may hold. A
+// change that deletes a long text has one pred per op; conflicts add some.
+const predsPerOp = 2
+
+func (l Limits) withDefaults() Limits {
+	if l.ChunkBytes <= 0 {
+		l.ChunkBytes = DefaultChunkBytes
+	}
+	if l.Ops <= 0 {
+		l.Ops = DefaultOps
+	}
+	if l.Deps <= 0 {
+		l.Deps = DefaultDeps
+	}
+	return l
+}
