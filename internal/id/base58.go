@@ -1,8 +1,10 @@
 package id
 
 import (
+	"bytes"
 	"crypto/sha256"
-	"crypto/subtle"
+	"encoding/binary"
+	"math/bits"
 )
 
 // alphabet is the Bitcoin base58 alphabet: no 0, O, I, l.
@@ -17,6 +19,13 @@ const (
 	// maxText is the longest base58 text of maxPayload and its checksum:
 	// ceil(36 · log(256) / log(58)) = 50 characters.
 	maxText = 50
+
+	// maxLimbs is the number of 32-bit limbs that hold any maxText digits: 58^50 < 2^293.
+	maxLimbs = 10
+
+	// As many digits as fit a limb are converted at once: 58^5 < 2^32.
+	chunkDigits = 5
+	chunkScale  = 58 * 58 * 58 * 58 * 58
 )
 
 // digits maps a byte to its base58 value, or 0xff where it has none.
@@ -37,89 +46,108 @@ func checksum(payload []byte) [checksumSize]byte {
 }
 
 // appendCheck appends payload in base58check to dst. A leading zero byte becomes a leading '1'.
-// len(payload) is at most maxPayload.
+// len(payload) is a multiple of 4 (DocumentIDSize or HashSize).
 func appendCheck(dst, payload []byte) []byte {
 	var buf [maxPayload + checksumSize]byte
 	sum := checksum(payload)
 	data := append(append(buf[:0], payload...), sum[:]...)
 
-	// number holds the base58 digits found so far, least significant first.
-	var number [maxText]byte
-	used, zeros := 0, 0
-	for i, b := range data {
-		if b == 0 && zeros == i {
-			zeros++
+	zeros := 0
+	for zeros < len(data) && data[zeros] == 0 {
+		zeros++
+	}
+	// number holds data in 32-bit limbs, most significant first.
+	var number [(maxPayload + checksumSize) / 4]uint32
+	limbs := len(data) / 4
+	for i := range limbs {
+		number[i] = binary.BigEndian.Uint32(data[4*i:])
+	}
+	// text is filled from its end, five characters for each division by 58^5,
+	// and ends up with more '1's in front than data has zero bytes.
+	var text [maxText + 5]byte
+	pos := len(text)
+	for first := 0; first < limbs; {
+		if number[first] == 0 {
+			first++
 			continue
 		}
-		carry := int(b)
-		for j := 0; j < used; j++ {
-			carry += int(number[j]) << 8
-			number[j] = byte(carry % 58)
-			carry /= 58
+		rest := uint64(0)
+		for i := first; i < limbs; i++ {
+			rest = rest<<32 | uint64(number[i])
+			number[i] = uint32(rest / chunkScale)
+			rest %= chunkScale
 		}
-		for ; carry > 0; carry /= 58 {
-			number[used] = byte(carry % 58)
-			used++
+		for range chunkDigits {
+			pos--
+			text[pos] = alphabet[rest%58]
+			rest /= 58
 		}
+	}
+	for pos < len(text) && text[pos] == alphabet[0] {
+		pos++
 	}
 	for range zeros {
 		dst = append(dst, alphabet[0])
 	}
-	for i := used - 1; i >= 0; i-- {
-		dst = append(dst, alphabet[number[i]])
-	}
-	return dst
+	return append(dst, text[pos:]...)
 }
 
 // decodeCheck fills payload from base58check text, which must hold exactly
-// len(payload) bytes, at most maxPayload. The text's length is checked before
-// anything is computed, so the work is bounded for any input. On an error
-// payload is left untouched.
-func decodeCheck(payload []byte, text string) error {
-	if text == "" {
+// len(payload) bytes (DocumentIDSize or HashSize). The text's length is checked
+// before anything is computed, so the work is bounded for any input. On an
+// error payload is left untouched.
+func decodeCheck[T string | []byte](payload []byte, text T) error {
+	if len(text) == 0 {
 		return ErrEmpty
 	}
 	if len(text) > maxText {
 		return ErrLength
 	}
-	// number holds the value read so far, least significant byte first.
-	var number [maxPayload + checksumSize]byte
-	want := len(payload) + checksumSize
-	used, zeros := 0, 0
-	for i := range len(text) {
-		digit := digits[text[i]]
-		if digit == 0xff {
-			return ErrAlphabet
+	zeros := 0
+	for zeros < len(text) && text[zeros] == alphabet[0] {
+		zeros++
+	}
+	// number holds the value read so far in 32-bit limbs, least significant first.
+	var number [maxLimbs]uint32
+	used := 0
+	for i := zeros; i < len(text); {
+		chunk, scale := uint64(0), uint64(1)
+		for end := min(i+chunkDigits, len(text)); i < end; i++ {
+			digit := digits[text[i]]
+			if digit == 0xff {
+				return ErrAlphabet
+			}
+			chunk = chunk*58 + uint64(digit)
+			scale *= 58
 		}
-		if digit == 0 && zeros == i {
-			zeros++
-			continue
-		}
-		carry := int(digit)
-		for j := 0; j < used; j++ {
-			carry += int(number[j]) * 58
-			number[j] = byte(carry)
-			carry >>= 8
+		carry := chunk
+		for j := range used {
+			carry += uint64(number[j]) * scale
+			number[j] = uint32(carry)
+			carry >>= 32
 		}
 		if carry > 0 {
-			if used == want {
-				return ErrLength
-			}
-			number[used] = byte(carry)
+			number[used] = uint32(carry)
 			used++
 		}
 	}
-	if zeros+used != want {
+
+	want := len(payload) + checksumSize
+	size := used * 4
+	if used > 0 {
+		size -= bits.LeadingZeros32(number[used-1]) / 8
+	}
+	if zeros+size != want {
 		return ErrLength
 	}
 	var data [maxPayload + checksumSize]byte
-	for i := range used {
-		data[want-1-i] = number[i]
+	for i := range size {
+		data[want-1-i] = byte(number[i/4] >> (i % 4 * 8))
 	}
 	sum := checksum(data[:len(payload)])
-	if subtle.ConstantTimeCompare(sum[:], data[len(payload):want]) == 0 {
+	if !bytes.Equal(sum[:], data[len(payload):want]) {
 		return ErrChecksum
 	}
-	copy(payload, data[:len(payload)])
+	copy(payload, data[:])
 	return nil
 }

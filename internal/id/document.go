@@ -34,6 +34,17 @@ func Parse(s string) (DocumentID, error) {
 	return d, nil
 }
 
+// ParseText reads a document ID in base58check alone, the form that
+// automerge-repo puts into messages. Its errors are the bare ones of this
+// package, and it doesn't allocate.
+func ParseText(text []byte) (DocumentID, error) {
+	var d DocumentID
+	if err := decodeCheck(d[:], text); err != nil {
+		return DocumentID{}, err
+	}
+	return d, nil
+}
+
 // String returns the ID in base58check, the only form that automerge-repo writes.
 func (d DocumentID) String() string {
 	var buf [maxText]byte

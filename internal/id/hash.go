@@ -23,3 +23,13 @@ func DecodeHash(s string) ([HashSize]byte, error) {
 	}
 	return hash, nil
 }
+
+// DecodeHashText is DecodeHash for bytes. Its errors are the bare ones of this
+// package, and it doesn't allocate.
+func DecodeHashText(text []byte) ([HashSize]byte, error) {
+	var hash [HashSize]byte
+	if err := decodeCheck(hash[:], text); err != nil {
+		return [HashSize]byte{}, err
+	}
+	return hash, nil
+}
