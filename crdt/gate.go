@@ -1,0 +1,93 @@
+package crdt
+
+import (
+	"math"
+	"slices"
+)
+
+// MaxHeads is how many heads Append lets a document have: as many as one change
+// may have dependencies (DefaultDeps), so that an edit can always merge them
+// all and a sync message can always name them.
+const MaxHeads = DefaultDeps
+
+// Append stages a change behind the gate and returns its index. The error is
+// ErrKnown when the change is staged or published already, *MissingDepsError
+// when it has to wait for others, and *RefusalError when it can't be accepted.
+// The graph copies what it keeps of h. After an error it is unchanged.
+func (g *Graph) Append(h Header) (index int, err error) {
+	if g.HasStaged(h.Hash) {
+		return 0, ErrKnown
+	}
+	actor, known := g.actorIDs[h.Actor]
+	var tip actorTip // seq 0 for an actor without changes
+	if known {
+		tip = g.actors[actor]
+	}
+	if r := checkNumbers(h, tip.seq); r != nil {
+		return 0, r.of(h)
+	}
+	deps, missing := g.resolve(h.Deps)
+	if len(missing) > 0 {
+		return 0, &MissingDepsError{Hash: h.Hash, Missing: missing}
+	}
+	if r := g.checkPlace(h, deps, tip, known); r != nil {
+		return 0, r.of(h)
+	}
+	g.add(h, deps)
+	return len(g.hashes) - 1, nil
+}
+
+// of names the refused change.
+func (e *RefusalError) of(h Header) *RefusalError {
+	e.Hash = h.Hash
+	return e
+}
+
+// checkNumbers refuses what no dependency can repair: counters out of range
+// and a seq that another change of the actor holds. lastSeq is 0 for none.
+func checkNumbers(h Header, lastSeq uint32) *RefusalError {
+	switch {
+	case h.Seq == 0:
+		return refuse(ReasonSeqGap, "seq 0; the first is 1")
+	case h.StartOp == 0:
+		return refuse(ReasonStartOp, "startOp 0; the first is 1")
+	case h.NumOps < 0 || uint64(h.StartOp)+uint64(h.NumOps)-1 > math.MaxUint32:
+		return refuse(ReasonLimit, "%d ops from counter %d pass 2^32-1", h.NumOps, h.StartOp)
+	case h.Seq <= lastSeq:
+		return refuse(ReasonDuplicateSeq,
+			"actor %s has another change with seq %d: two devices share one actor ID (copied storage) and this branch can't be merged",
+			h.Actor, h.Seq)
+	}
+	return nil
+}
+
+// checkPlace checks a change against the changes that it builds on. deps are
+// ascending and distinct; tip is the actor's last change if it is known.
+func (g *Graph) checkPlace(h Header, deps []uint32, tip actorTip, known bool) *RefusalError {
+	if h.Seq != tip.seq+1 {
+		return refuse(ReasonSeqGap, "seq %d after %d", h.Seq, tip.seq)
+	}
+	if known && !g.reaches(deps, tip.last) {
+		return refuse(ReasonNotLinear, "doesn't depend on the actor's change with seq %d", tip.seq)
+	}
+	for _, d := range deps {
+		if h.StartOp <= g.maxOps[d] {
+			return refuse(ReasonStartOp, "startOp %d, a dependency goes up to %d", h.StartOp, g.maxOps[d])
+		}
+	}
+	for _, other := range h.OtherActors {
+		if _, ok := g.actorIDs[other]; !ok {
+			return refuse(ReasonUnknownActor, "actor %s has no known change", other)
+		}
+	}
+	heads := len(g.tips) + 1
+	for _, d := range deps {
+		if _, ok := slices.BinarySearch(g.tips, d); ok {
+			heads--
+		}
+	}
+	if heads > MaxHeads {
+		return refuse(ReasonLimit, "would be head number %d; at most %d", heads, MaxHeads)
+	}
+	return nil
+}

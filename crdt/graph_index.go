@@ -1,0 +1,53 @@
+package crdt
+
+import "hash/maphash"
+
+// hashIndex finds a change's index by its hash: an open-addressing table of
+// 4-byte slots that hold index+1. The hashes themselves stay in the graph's
+// array. Slots are chosen with a secret seed, because a sender can grind change
+// hashes that share their first bytes.
+type hashIndex struct {
+	seed  maphash.Seed
+	slots []uint32 // length is a power of two, or nil; 0 = free
+}
+
+func newHashIndex() hashIndex { return hashIndex{seed: maphash.MakeSeed()} }
+
+func (x *hashIndex) slot(h *Hash) uint64 { return maphash.Bytes(x.seed, h[:]) }
+
+// find returns the index i with hashes[i] == h.
+func (x *hashIndex) find(hashes []Hash, h Hash) (uint32, bool) {
+	if len(x.slots) == 0 {
+		return 0, false
+	}
+	mask := uint64(len(x.slots) - 1)
+	for at := x.slot(&h) & mask; ; at = (at + 1) & mask {
+		i := x.slots[at]
+		if i == 0 {
+			return 0, false
+		}
+		if hashes[i-1] == h {
+			return i - 1, true
+		}
+	}
+}
+
+// insert adds index i, the last of hashes, which must not be in the table.
+func (x *hashIndex) insert(hashes []Hash, i uint32) {
+	if 4*len(hashes) > 3*len(x.slots) {
+		x.slots = make([]uint32, max(16, 2*len(x.slots)))
+		for j := range hashes[:i] {
+			x.put(&hashes[j], uint32(j))
+		}
+	}
+	x.put(&hashes[i], i)
+}
+
+func (x *hashIndex) put(h *Hash, i uint32) {
+	mask := uint64(len(x.slots) - 1)
+	at := x.slot(h) & mask
+	for x.slots[at] != 0 {
+		at = (at + 1) & mask
+	}
+	x.slots[at] = i + 1
+}
