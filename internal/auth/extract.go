@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -32,16 +33,9 @@ const (
 	KindTicket                                // ?ticket=
 )
 
-// Credential is what a request offers. It formats without its secret.
-type Credential struct {
-	Kind CredentialKind
-	// secret is the token or the ticket, unverified.
-	secret string
-}
-
-// String names the way in, never the secret.
-func (c Credential) String() string {
-	switch c.Kind {
+// String names the way in.
+func (k CredentialKind) String() string {
+	switch k {
 	case KindHeader:
 		return "header"
 	case KindSubprotocol:
@@ -52,19 +46,117 @@ func (c Credential) String() string {
 	return "none"
 }
 
-// GoString is String, so that %#v shows no secret.
-func (c Credential) GoString() string { return "auth.Credential(" + c.String() + ")" }
+// Credential is what a request offers, unverified. It formats without its secret.
+type Credential struct {
+	Kind   CredentialKind
+	secret string
+}
 
 // Secret returns the token or the ticket.
 func (c Credential) Secret() string { return c.secret }
 
+// Format writes the kind for every verb, so that no log shows the secret.
+func (c Credential) Format(s fmt.State, _ rune) { fmt.Fprint(s, c.Kind.String()) }
+
 // Extract finds the one credential of a request. None is [ErrMissing], more
 // than one is [ErrAmbiguous], a token in the query is [ErrTokenInURL].
 // An Authorization header with another scheme than Bearer, as a proxy in
-// front may want it, counts only if there is nothing else.
+// front may want it, is passed over if there is something else.
 func Extract(r *http.Request) (Credential, error) {
-	return Credential{}, nil
+	ticket, tickets, err := fromQuery(r.URL)
+	if err != nil {
+		return Credential{}, err
+	}
+	bearer, bearers, others := fromHeader(r.Header.Values("Authorization"))
+	proto, protos, named := fromSubprotocols(r.Header.Values("Sec-WebSocket-Protocol"))
+	switch n := tickets + bearers + protos; {
+	case n > 1:
+		return Credential{}, refuse(ErrAmbiguous, "The request carries more than one credential. Send one: "+
+			"the Authorization header, the WebSocket subprotocol or a ticket.")
+	case n == 0 && others > 0:
+		return Credential{}, refuse(ErrMalformed, "The Authorization header must have the form: Bearer <token>.")
+	case n == 0:
+		return Credential{}, refuse(ErrMissing, noCredentials)
+	case bearers == 1:
+		return credential(KindHeader, bearer)
+	case tickets == 1:
+		return credential(KindTicket, ticket)
+	case !named:
+		return Credential{}, refuse(ErrMalformed, "A token as subprotocol must be offered together with "+
+			Subprotocol+", which the server answers.")
+	}
+	return credential(KindSubprotocol, proto)
 }
 
-var _ = url.ParseQuery
-var _ = strings.Cut
+func credential(kind CredentialKind, secret string) (Credential, error) {
+	if secret == "" {
+		return Credential{}, refuse(ErrMissing, noCredentials)
+	}
+	return Credential{Kind: kind, secret: secret}, nil
+}
+
+// fromQuery returns the ticket and how many there are.
+func fromQuery(u *url.URL) (ticket string, n int, err error) {
+	if len(u.RawQuery) > maxQuery {
+		return "", 0, refuse(ErrTooLarge, fmt.Sprintf("The query is longer than %d bytes. Shorten it.", maxQuery))
+	}
+	if u.RawQuery == "" {
+		return "", 0, nil
+	}
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return "", 0, refuse(ErrMalformed, "The query can't be read. Write it as name=value pairs joined by &, percent-encoded.")
+	}
+	for name, values := range query {
+		for _, value := range values {
+			if value != "" && tokenParameter(name) || looksLikeJWT(value) || looksLikeJWT(name) {
+				return "", 0, refuse(ErrTokenInURL, tokenInURL)
+			}
+		}
+	}
+	tickets := query["ticket"]
+	if len(tickets) == 0 {
+		return "", 0, nil
+	}
+	return tickets[0], len(tickets), nil
+}
+
+// tokenParameter reports whether clients use the parameter for tokens.
+func tokenParameter(name string) bool {
+	switch strings.ToLower(name) {
+	case "token", "access_token", "id_token", "jwt", "bearer":
+		return true
+	}
+	return false
+}
+
+// fromHeader returns the token, the number of Bearer values and the number of
+// values with another scheme.
+func fromHeader(values []string) (token string, bearers, others int) {
+	for _, v := range values {
+		scheme, rest, _ := strings.Cut(strings.TrimSpace(v), " ")
+		if strings.EqualFold(scheme, "Bearer") {
+			token = strings.TrimSpace(rest)
+			bearers++
+			continue
+		}
+		others++
+	}
+	return token, bearers, others
+}
+
+// fromSubprotocols returns the token, the number of tokens, and whether
+// [Subprotocol] is offered.
+func fromSubprotocols(values []string) (token string, n int, named bool) {
+	for _, v := range values {
+		for p := range strings.SplitSeq(v, ",") {
+			p = strings.TrimSpace(p)
+			if t, ok := strings.CutPrefix(p, subprotocolBearer); ok {
+				token = t
+				n++
+			}
+			named = named || p == Subprotocol
+		}
+	}
+	return token, n, named
+}

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// maxText is the length of a user, company, role, name, issuer or ID in bytes.
+// maxText is the length of a user, company, name, issuer or ID in bytes.
 const maxText = 256
 
 // validText reports whether s is 1 to 256 bytes of UTF-8 without control
@@ -21,8 +21,38 @@ func validText(s string) bool {
 	}) < 0
 }
 
-// looksLikeJWT reports whether s could be a token in the compact form: three
-// parts, the first of which is base64url of text that begins with `{"`.
+// looksLikeJWT reports whether s could be a token in a compact form: three or
+// more parts, the first of which is base64url of a brace and then a quote or
+// white space.
 func looksLikeJWT(s string) bool {
-	return strings.HasPrefix(s, "eyJ") && strings.Count(s, ".") >= 2
+	return (strings.HasPrefix(s, "ey") || strings.HasPrefix(s, "ew")) && strings.Count(s, ".") >= 2
+}
+
+// tokenAlphabet reports whether s is base64url characters and dots only. The
+// standard decoder skips line breaks, so one token would have many spellings.
+func tokenAlphabet(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_', c == '.':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// validKeyID reports whether s can be a key ID: 1 to 256 printable ASCII
+// characters that can't be taken for a path or an address. Key IDs are only
+// ever compared, so this keeps mistakes and probes out of the key lookup.
+func validKeyID(s string) bool {
+	if s == "" || len(s) > maxText {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c > '~' || strings.IndexByte(`\"'%<>`, c) >= 0 {
+			return false
+		}
+	}
+	return !strings.Contains(s, "..") && !strings.Contains(s, "./") && !strings.Contains(s, "://")
 }
