@@ -210,9 +210,14 @@ func withoutURL(err error) error {
 	return fmt.Errorf("fetch key set: %w", err)
 }
 
-// checkFile reads the file again if it isn't the one that was read.
+// checkFile reads the file again if it isn't the one that was read. Without
+// force it looks at intervals only, and not while another caller does.
 func (s *source) checkFile(now time.Time, force bool) {
-	s.mu.Lock()
+	if force {
+		s.mu.Lock()
+	} else if !s.mu.TryLock() {
+		return
+	}
 	defer s.mu.Unlock()
 	if since := now.Sub(s.lastCheck); !force && since >= 0 && since < fileCheckInterval {
 		return
