@@ -1,5 +1,14 @@
 package crdt
 
+import (
+	"bytes"
+	"crypto/sha256"
+	"slices"
+	"strings"
+
+	"github.com/klauspost/compress/flate"
+)
+
 // ChangeMeta holds the fields of a change besides its ops.
 type ChangeMeta struct {
 	Deps    []Hash // written as given; sorted ascending by convention
@@ -15,9 +24,86 @@ type ChangeMeta struct {
 // parsed. Op i gets the id StartOp+i and the author as its actor. The error is
 // a *RefusalError when the change would not pass ParseChange.
 func EncodeChange(meta ChangeMeta, ops []Op) (*Change, error) {
-	return nil, refuse(ReasonMalformed, "not implemented")
+	for i := range ops {
+		if !ops[i].Value.valid() {
+			return nil, refuse(ReasonBadValue, "op %d has a value of type %d", i, ops[i].Value.code)
+		}
+	}
+	others := otherActors(meta.Actor, ops)
+	var w opWriter
+	w.init(meta.Actor, others)
+	for i := range ops {
+		w.append(&ops[i])
+	}
+	data := appendFields(nil, meta, others)
+	data = w.appendColumns(data)
+	data = append(data, meta.Extra...)
+
+	raw := appendChunkHeader(make([]byte, 0, maxChunkHeader+len(data)), [4]byte{}, ChunkChange, len(data))
+	raw = append(raw, data...)
+	hash := sha256.Sum256(raw[hashedFrom:])
+	copy(raw[4:hashedFrom], hash[:])
+	return ParseChange(raw, Limits{})
 }
 
 // Compressed returns the change as a type 2 chunk, deflated. The deflate
 // stream's exact bytes are not part of the format and may differ between builds.
-func (c *Change) Compressed() []byte { return nil }
+func (c *Change) Compressed() []byte {
+	chunk, _, _ := NextChunk(c.raw)
+	var data bytes.Buffer
+	w, err := flate.NewWriter(&data, flate.DefaultCompression)
+	if err == nil {
+		_, err = w.Write(chunk.Data)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		panic("deflate into memory: " + err.Error())
+	}
+	out := make([]byte, 0, maxChunkHeader+data.Len())
+	out = appendChunkHeader(out, chunk.Checksum, ChunkCompressed, data.Len())
+	return append(out, data.Bytes()...)
+}
+
+// otherActors returns the actors besides the author that the ops refer to, ascending.
+func otherActors(author ActorID, ops []Op) []ActorID {
+	var others []ActorID
+	add := func(id OpID) {
+		if !id.IsZero() && id.Actor != author && (len(others) == 0 || others[len(others)-1] != id.Actor) {
+			others = append(others, id.Actor)
+		}
+	}
+	for i := range ops {
+		add(ops[i].Obj)
+		add(ops[i].Key.Elem)
+		for _, pred := range ops[i].Preds {
+			add(pred)
+		}
+	}
+	slices.SortFunc(others, func(a, b ActorID) int { return strings.Compare(string(a), string(b)) })
+	return slices.Compact(others)
+}
+
+// appendFields appends what stands before the columns.
+func appendFields(b []byte, meta ChangeMeta, others []ActorID) []byte {
+	b = appendUleb(b, uint64(len(meta.Deps)))
+	for i := range meta.Deps {
+		b = append(b, meta.Deps[i][:]...)
+	}
+	b = appendText(b, string(meta.Actor))
+	b = appendUleb(b, uint64(meta.Seq))
+	b = appendUleb(b, uint64(meta.StartOp))
+	b = appendSleb(b, meta.Time)
+	b = appendText(b, meta.Message)
+	b = appendUleb(b, uint64(len(others)))
+	for _, a := range others {
+		b = appendText(b, string(a))
+	}
+	return b
+}
+
+func appendText(b []byte, s string) []byte {
+	b = appendUleb(b, uint64(len(s)))
+	return append(b, s...)
+}

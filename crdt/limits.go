@@ -4,7 +4,7 @@ package crdt
 // means its default, so Limits{} is ready to use. The limits are checked before
 // anything is built from the input.
 type Limits struct {
-	ChunkBytes int // bytes of chunk data, after inflating; default 64 MiB
+	ChunkBytes int // bytes of chunk data, after inflating; default 64 MiB, at most 1 GiB
 	Ops        int // ops in one change; default 200,000. Preds in one change may be twice as many
 	Deps       int // dependencies of one change; default 1,024
 }
@@ -16,6 +16,9 @@ const (
 	DefaultDeps       = 1_024
 )
 
+// maxChunkBytes keeps offsets into a chunk within 32 bits.
+const maxChunkBytes = 1 << 30
+
 // predsPerOp times Limits.Ops is the most preds that one change may hold. A
 // change that deletes a long text has one pred per op; conflicts add some.
 const predsPerOp = 2
@@ -24,6 +27,7 @@ func (l Limits) withDefaults() Limits {
 	if l.ChunkBytes <= 0 {
 		l.ChunkBytes = DefaultChunkBytes
 	}
+	l.ChunkBytes = min(l.ChunkBytes, maxChunkBytes)
 	if l.Ops <= 0 {
 		l.Ops = DefaultOps
 	}

@@ -2,8 +2,10 @@ package crdt
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math"
+	"unicode/utf8"
 )
 
 // ValueCode is the type of a scalar value. The numbers are those of the format;
@@ -144,4 +146,63 @@ func (v Value) String() string {
 		return fmt.Sprintf("timestamp %d", v.Int())
 	}
 	return fmt.Sprintf("type %d of %d bytes", v.code, len(v.raw))
+}
+
+// decodeValue reads the payload of a value, which must be used up exactly.
+func decodeValue(code ValueCode, payload []byte) (Value, error) {
+	v := Value{code: code}
+	n, err := 0, error(nil)
+	switch code {
+	case ValueNull, ValueFalse, ValueTrue:
+	case ValueUint:
+		v.num, n, err = readUleb(payload)
+	case ValueInt, ValueCounter, ValueTimestamp:
+		var num int64
+		num, n, err = readSleb(payload)
+		v.num = uint64(num)
+	case ValueFloat64:
+		if len(payload) != 8 {
+			return Value{}, fmt.Errorf("float64 of %d bytes", len(payload))
+		}
+		v.num, n = binary.LittleEndian.Uint64(payload), 8
+	case ValueString:
+		if !utf8.Valid(payload) {
+			return Value{}, errNotUTF8
+		}
+		v.raw, n = payload, len(payload)
+	default:
+		v.raw, n = payload, len(payload)
+	}
+	if err != nil {
+		return Value{}, fmt.Errorf("value of type %d: %w", code, err)
+	}
+	if n != len(payload) {
+		return Value{}, fmt.Errorf("value of type %d has %d bytes left over", code, len(payload)-n)
+	}
+	return v, nil
+}
+
+// appendPayload appends the bytes that decodeValue reads.
+func (v Value) appendPayload(b []byte) []byte {
+	switch v.code {
+	case ValueNull, ValueFalse, ValueTrue:
+		return b
+	case ValueUint:
+		return appendUleb(b, v.num)
+	case ValueInt, ValueCounter, ValueTimestamp:
+		return appendSleb(b, int64(v.num))
+	case ValueFloat64:
+		return binary.LittleEndian.AppendUint64(b, v.num)
+	}
+	return append(b, v.raw...)
+}
+
+// valid reports whether the format has a place for v; UnknownValue can build
+// values for which it has none.
+func (v Value) valid() bool {
+	switch v.code {
+	case ValueString, ValueBytes:
+		return true
+	}
+	return v.code <= maxValueCode && (v.raw == nil || v.code > ValueTimestamp)
 }

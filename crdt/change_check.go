@@ -1,0 +1,214 @@
+package crdt
+
+import "strings"
+
+// opChecker holds the gate rules that need nothing but the change: those that
+// look at one op at a time. Rules about objects, elements and preds that must
+// exist need the op set; rules about dependencies need the graph.
+type opChecker struct {
+	change *Change
+	reader opReader
+	used   actorSet
+	preds  int // so far
+	limit  int // of preds
+}
+
+// checkOps reads all ops of c, checks them and sets c.numPreds.
+func checkOps(c *Change, lim Limits) error {
+	if err := checkRequired(c); err != nil {
+		return err
+	}
+	k := opChecker{change: c, limit: predsPerOp * lim.Ops}
+	k.used.init(len(c.OtherActors))
+	k.reader.init(c.raw, &c.columns, 1+len(c.OtherActors))
+	var row opRow
+	for i := range c.NumOps {
+		if err := k.reader.next(&row); err != nil {
+			return err
+		}
+		if err := k.checkOp(c.StartOp+uint32(i), &row); err != nil {
+			return err
+		}
+	}
+	if err := k.reader.end(); err != nil {
+		return err
+	}
+	if i := k.used.firstUnused(); i >= 0 {
+		return refuse(ReasonNotCanonical, "other actor %d isn't used", i)
+	}
+	c.numPreds = k.preds
+	return nil
+}
+
+// checkRequired checks that the columns which a change with ops must have are
+// there, and that a change without ops has none.
+func checkRequired(c *Change) error {
+	if c.NumOps == 0 {
+		if c.columns[0] != c.columns[numOpColumns] {
+			return refuse(ReasonNotCanonical, "columns without ops")
+		}
+		return nil
+	}
+	for _, col := range [...]opColumn{colInsert, colValueMeta, colPredCount} {
+		if len(c.columns.of(c.raw, col)) == 0 {
+			return refuse(ReasonMalformed, "%s column is missing", opColumns[col].name)
+		}
+	}
+	return nil
+}
+
+func (k *opChecker) checkOp(counter uint32, row *opRow) error {
+	if err := k.checkObject(counter, row.obj); err != nil {
+		return err
+	}
+	if err := k.checkKey(counter, row); err != nil {
+		return err
+	}
+	if err := checkContent(row); err != nil {
+		return err
+	}
+	return k.checkPreds(counter, row)
+}
+
+// checkObject allows objects that a later op of the same change creates.
+func (k *opChecker) checkObject(counter uint32, obj rowID) error {
+	if obj.counter == 0 {
+		return nil
+	}
+	k.used.add(obj.actor)
+	if obj.counter > k.change.MaxOp() || k.foreign(obj) {
+		return refuse(ReasonBadOp, "object %d can't exist when op %d is applied", obj.counter, counter)
+	}
+	if obj.counter == counter {
+		return refuse(ReasonBadOp, "op %d is inside the object that it makes", counter)
+	}
+	return nil
+}
+
+func (k *opChecker) checkKey(counter uint32, row *opRow) error {
+	switch {
+	case !row.isElem && row.insert:
+		return refuse(ReasonBadOp, "insert flag on a map key")
+	case !row.isElem:
+		return nil
+	case row.obj.counter == 0:
+		return refuse(ReasonBadOp, "element key in the root object")
+	case row.elem.counter == 0 && !row.insert:
+		return refuse(ReasonBadOp, "list head where an element is expected")
+	case row.elem.counter == 0:
+		return nil
+	}
+	k.used.add(row.elem.actor)
+	if row.elem.counter >= counter || k.foreign(row.elem) {
+		return refuse(ReasonBadOp, "element %d isn't older than op %d", row.elem.counter, counter)
+	}
+	return nil
+}
+
+// foreign reports whether id has a counter of this change, but another actor.
+// Such an op cannot be among the ancestors, whose counters are below StartOp.
+func (k *opChecker) foreign(id rowID) bool {
+	return id.actor != 0 && id.counter >= k.change.StartOp
+}
+
+// checkContent checks that value and mark fields are only where they belong:
+// documents have no place to remember them elsewhere.
+func checkContent(row *opRow) error {
+	if row.action != ActionMark && (row.hasMark || row.expand) {
+		return refuse(ReasonNotCanonical, "%s with mark name or expand flag", row.action)
+	}
+	switch code := row.value.code; {
+	case row.action == ActionSet, row.action == ActionMark && row.hasMark:
+	case row.action == ActionIncrement:
+		if code != ValueInt && code != ValueUint {
+			return refuse(ReasonBadOp, "inc by a value of type %d", code)
+		}
+	case row.action == ActionMark && code != ValueNull:
+		return refuse(ReasonNotCanonical, "mark end with a value")
+	case code != ValueNull:
+		return refuse(ReasonNotCanonical, "%s with a value", row.action)
+	}
+	return nil
+}
+
+// checkPreds reads the op's preds, which must ascend by counter and actor bytes.
+func (k *opChecker) checkPreds(counter uint32, row *opRow) error {
+	if row.action == ActionDelete && row.preds == 0 {
+		return refuse(ReasonBadPred, "del without pred")
+	}
+	if row.insert && row.preds > 0 {
+		return refuse(ReasonBadPred, "insert with pred")
+	}
+	if row.preds > k.limit-k.preds {
+		return refuse(ReasonLimit, "more than %d preds", k.limit)
+	}
+	k.preds += row.preds
+	var last rowID
+	for range row.preds {
+		pred, err := k.reader.nextPred()
+		if err != nil {
+			return err
+		}
+		if pred.counter >= counter || k.foreign(pred) {
+			return refuse(ReasonBadPred, "pred %d isn't older than op %d", pred.counter, counter)
+		}
+		if !k.ascends(last, pred) {
+			return refuse(ReasonBadPred, "preds of op %d aren't in ascending order", counter)
+		}
+		k.used.add(pred.actor)
+		last = pred
+	}
+	return nil
+}
+
+// ascends compares by actor bytes: index 0 is the author, so indexes don't do.
+func (k *opChecker) ascends(a, b rowID) bool {
+	if a.counter != b.counter {
+		return a.counter < b.counter
+	}
+	return strings.Compare(k.actor(a), k.actor(b)) < 0
+}
+
+func (k *opChecker) actor(id rowID) string {
+	if id.actor == 0 {
+		return string(k.change.Actor)
+	}
+	return string(k.change.OtherActors[id.actor-1])
+}
+
+// actorSet remembers which entries of the actor table were used.
+type actorSet struct {
+	small uint64 // of the first 64 entries
+	large []bool // of the others
+	size  int    // with the author
+}
+
+func (s *actorSet) init(others int) {
+	s.size, s.small = 1+others, 1
+	if s.size > 64 {
+		s.large = make([]bool, s.size-64)
+	}
+}
+
+func (s *actorSet) add(i uint32) {
+	if i < 64 {
+		s.small |= 1 << i
+		return
+	}
+	s.large[i-64] = true
+}
+
+// firstUnused returns an unused index, or -1.
+func (s *actorSet) firstUnused() int {
+	for i := range min(s.size, 64) {
+		if s.small&(1<<i) == 0 {
+			return i
+		}
+	}
+	for i, used := range s.large {
+		if !used {
+			return 64 + i
+		}
+	}
+	return -1
+}
