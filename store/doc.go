@@ -1,2 +1,50 @@
-// Package store keeps the change log of every document in one bbolt file.
+// Package store keeps the change log of every document, with heads, attribution, sync states, rejections and
+// revocations, in one bbolt file named concord.db in the data folder.
+//
+// # Durability
+//
+// Writes are queued and committed in groups: while one batch is being fsynced the next one gathers, without a
+// timer. A write is one unit: it is in the file as a whole or not at all, and writes take effect in the order in
+// which they were submitted. A write's done callback runs exactly once, in submission order, on the store's
+// notifier goroutine, after the fsync; it must be quick and must not call Close. When a submitting call itself
+// returns an error, nothing was queued and done isn't called. A nil done is allowed. Reads see what is committed and
+// nothing of what is only queued.
+//
+// When a commit fails (disk full, I/O error, damaged page) the store refuses all further writes with ErrFailed. An
+// fsync is never retried, because the kernel may have dropped the pages that it couldn't write.
+//
+// # File format
+//
+// bbolt's buckets hold records. Integers are big-endian, times are milliseconds since 1970 as signed 8 bytes. A
+// company is a 4-byte number, and so is a label (a user or a device within its company); numbers count from 1 in the
+// order of first use and are never reused. The value of every record is its payload followed by 4 bytes CRC-32C over
+// bucket name, key and payload, so that a record which was moved to another key is seen as damaged too.
+//
+//	bucket             key                                         payload
+//	meta               "format"                                    4B version, which is 1
+//	meta               "storage-id"                                36B UUID text of this node
+//	companies          name                                        4B company
+//	company-names      4B company                                  name
+//	labels             4B company, text                            4B label
+//	label-texts        4B company, 4B label                        text
+//	documents          4B company, 16B document                    8B changes, 8B chunk bytes, 8B first index of the last
+//	                                                               run, 32B for each head
+//	changes            4B company, 16B document, 8B index          32B hash, type 1 chunk
+//	attributions       4B company, 16B document, 8B first index    4B user, 4B device (0 unknown), 8B time, entries
+//	sync-states        4B company, 16B document, 16B client        encoded sync state
+//	rejections         4B company, 8B sequence                     8B first time, 8B last time, 8B count, 16B document,
+//	                                                               32B hash; user, device, reason, detail as 2B length
+//	                                                               and text
+//	rejection-index    4B company, 16B document, 32B hash, reason  8B sequence
+//	revocations        4B company, 1B kind ('u' or 't'), ID        8B time, 8B until (0 for ever), by whom
+//	revocation-expiry  8B until, key of the revocation             nothing
+//
+// Changes are numbered from 0 without gaps. A client in sync-states is the start of
+// SHA-256(2B length of user, user, storage ID).
+//
+// A run in attributions covers consecutive changes from one user and device. Its entries are the appends: a uvarint
+// count of changes and a zigzag varint of milliseconds since the entry before (since the run's time for the first).
+// An append extends the last run when user and device are the same and the entries stay within 256 bytes, so that a
+// keystroke's attribution costs some 4 bytes where a record of its own would cost 68; users and devices are labels for
+// the same reason.
 package store

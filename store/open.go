@@ -1,89 +1,251 @@
 package store
 
 import (
-	"concord/internal/id"
-	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
 	"time"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+	"golang.org/x/sync/semaphore"
 )
-
-type Options struct {
-	QueueBytes     int64
-	RejectionLimit int
-	OnFailure      func(error)
-	Now            func() time.Time
-}
-
-type Store struct{}
-
-func Open(dir string, o Options) (*Store, error) { return nil, ErrClosed }
-func (s *Store) Close() error                    { return nil }
-func (s *Store) StorageID() string               { return "" }
-
-// Append queues a write for the next group commit and returns at once. See the package comment for done.
-// When an error is returned nothing was queued and done isn't called.
-// The byte slices belong to the store until done was called.
-func (s *Store) Append(ctx context.Context, a Append, done func(error)) error { return ErrClosed }
-
-func (s *Store) Document(key DocKey) (Info, bool, error) { return Info{}, false, ErrClosed }
-func (s *Store) Changes(key DocKey, from, to uint64, fn func(i uint64, c Change) error) error {
-	return ErrClosed
-}
-func (s *Store) Change(key DocKey, i uint64) ([]byte, error)                        { return nil, ErrClosed }
-func (s *Store) Attributions(key DocKey, from, to uint64, fn func(Run) error) error { return ErrClosed }
-
-// Run is a range of changes that came in one Append.
-type Run struct {
-	First, Count uint64
-	Attribution
-}
-
-type SyncKey struct {
-	Company, User, StorageID string
-	Document                 id.DocumentID
-}
-type SyncState struct {
-	SyncKey
-	State []byte
-}
-
-func (s *Store) PutSyncStates(ctx context.Context, states []SyncState, done func(error)) error {
-	return ErrClosed
-}
-func (s *Store) SyncState(key SyncKey) ([]byte, bool, error) { return nil, false, ErrClosed }
-
-type Rejection struct {
-	Seq                          uint64
-	Company                      string
-	Document                     id.DocumentID
-	Hash                         Hash
-	User, Device, Reason, Detail string
-	First, Last                  time.Time
-	Count                        uint64
-}
-
-func (s *Store) PutRejection(ctx context.Context, r Rejection, done func(error)) error {
-	return ErrClosed
-}
-func (s *Store) Rejections(company string, limit int, before uint64) ([]Rejection, error) {
-	return nil, ErrClosed
-}
-
-type RevocationKind string
 
 const (
-	RevokeUser  RevocationKind = "user"
-	RevokeToken RevocationKind = "token"
+	fileName      = "concord.db"
+	formatVersion = 1
+	lockTimeout   = time.Second
+
+	// initialMmap reserves address space, not memory: growing the file within it never has to wait for readers.
+	initialMmap = 256 << 20
 )
 
-type Revocation struct {
-	Company   string
-	Kind      RevocationKind
-	ID        string
-	At, Until time.Time
-	By        string
+var (
+	formatKey    = []byte("format")
+	storageIDKey = []byte("storage-id")
+)
+
+// Options tunes a store. The zero value is usable.
+type Options struct {
+	// QueueBytes bounds what is submitted and not yet committed. Zero means 32 MiB. One write that is larger
+	// than the bound is let in when nothing else is queued.
+	QueueBytes int64
+
+	// RejectionLimit is how many rejections are kept per company; the oldest go first. Zero means 1,000.
+	RejectionLimit int
+
+	// OnFailure is called once, on the notifier goroutine, when a commit failed, after the callbacks of all
+	// writes that this failed. The process should say why and exit. It must not call Close.
+	OnFailure func(error)
+
+	// Now is the clock that expires revocations. Nil means time.Now.
+	Now func() time.Time
+
+	hooks commitHooks
 }
 
-func (s *Store) PutRevocation(ctx context.Context, r Revocation, done func(error)) error {
-	return ErrClosed
+// commitHooks inject faults: an error from before keeps the commit from happening, one from after makes a commit
+// that happened count as failed.
+type commitHooks struct{ before, after func() error }
+
+func (o Options) withDefaults() Options {
+	if o.QueueBytes == 0 {
+		o.QueueBytes = 32 << 20
+	}
+	if o.RejectionLimit == 0 {
+		o.RejectionLimit = 1000
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
 }
-func (s *Store) Revocations() ([]Revocation, error) { return nil, ErrClosed }
+
+func (o Options) validate() error {
+	if o.QueueBytes < 1 {
+		return fmt.Errorf("queue bytes are %d, they must be at least 1", o.QueueBytes)
+	}
+	if o.RejectionLimit < 1 {
+		return fmt.Errorf("rejection limit is %d, it must be at least 1", o.RejectionLimit)
+	}
+	return nil
+}
+
+// Store is an open data folder. All methods are safe for concurrent use.
+type Store struct {
+	db        *bbolt.DB
+	o         Options
+	storageID string
+	space     *semaphore.Weighted // room in the queue, in bytes
+
+	mu       sync.Mutex // guards the following fields
+	work     sync.Cond  // queue, closing
+	notify   sync.Cond  // finished, stopped
+	queue    []*write   // submitted, in order
+	finished []*write   // committed or failed, callbacks not called
+	closing  bool
+	stopped  bool  // the committer has returned
+	failure  error // wraps ErrFailed
+	stats    Stats
+
+	running   sync.WaitGroup // committer and notifier
+	closeOnce sync.Once
+	closeErr  error
+}
+
+// Open opens the data folder and creates what is missing. It returns ErrLocked, after at most a second, when another
+// process holds the folder, ErrVersion for a file of a newer program, and ErrCorrupt for a damaged one.
+func Open(dir string, o Options) (*Store, error) {
+	o = o.withDefaults()
+	if err := o.validate(); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	db, err := openFile(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open data folder %s: %w", dir, err)
+	}
+	s := &Store{db: db, o: o, space: semaphore.NewWeighted(o.QueueBytes)}
+	s.work.L, s.notify.L = &s.mu, &s.mu
+	if err := s.prepare(); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("open data folder %s: %w", dir, err)
+	}
+	s.running.Add(2)
+	go s.runCommitter()
+	go s.runNotifier()
+	return s, nil
+}
+
+// openFile opens or creates the bbolt file and makes its name durable.
+func openFile(dir string) (db *bbolt.DB, err error) {
+	defer guard(&err, nil)()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, fileName)
+	_, statErr := os.Stat(path)
+	db, err = bbolt.Open(path, 0o600, &bbolt.Options{
+		Timeout:         lockTimeout,
+		FreelistType:    bbolt.FreelistMapType,
+		InitialMmapSize: initialMmap,
+		NoStatistics:    true,
+	})
+	if err != nil {
+		return nil, openError(err)
+	}
+	if errors.Is(statErr, os.ErrNotExist) {
+		// bbolt syncs the file, not the folders that name it.
+		if err := errors.Join(syncDir(dir), syncDir(filepath.Dir(dir))); err != nil {
+			db.Close()
+			return nil, err
+		}
+	}
+	return db, nil
+}
+
+func openError(err error) error {
+	switch {
+	case errors.Is(err, berrors.ErrTimeout):
+		return fmt.Errorf("%w; stop that process first", ErrLocked)
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
+		return fmt.Errorf("%s is not a readable bbolt file: %w: %w", fileName, err, ErrCorrupt)
+	}
+	return err
+}
+
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// prepare creates the buckets of a new file, checks the format of an old one, and expires revocations.
+func (s *Store) prepare() (err error) {
+	defer guard(&err, nil)()
+	tx, err := s.db.Begin(true)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if first, _ := tx.Cursor().First(); first == nil {
+		err = create(tx)
+	} else {
+		err = checkFormat(reader{tx: tx})
+	}
+	if err != nil {
+		return err
+	}
+	r := reader{tx: tx}
+	text, ok, err := r.get(metaBucket, storageIDKey)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return metaBucket.corrupt(storageIDKey, "record is missing")
+	}
+	s.storageID = string(text)
+	b := newBatch(tx)
+	if err := b.expireRevocations(s.o.Now()); err != nil {
+		return err
+	}
+	if b.failed != nil {
+		return b.failed
+	}
+	return tx.Commit()
+}
+
+func create(tx *bbolt.Tx) error {
+	for _, def := range allBuckets {
+		if _, err := tx.CreateBucket([]byte(def.name)); err != nil {
+			return fmt.Errorf("create bucket %s: %w", def.name, err)
+		}
+	}
+	b := newBatch(tx)
+	b.put(metaBucket, formatKey, appendU32(nil, formatVersion))
+	b.put(metaBucket, storageIDKey, []byte(newUUID()))
+	return b.failed
+}
+
+// checkFormat refuses files of newer programs, and files that aren't ours.
+func checkFormat(r reader) error {
+	v, ok, err := r.get(metaBucket, formatKey)
+	switch {
+	case err != nil:
+		return err
+	case !ok || len(v) != 4:
+		return metaBucket.corrupt(formatKey, "format version is missing")
+	case u32(v) > formatVersion:
+		return fmt.Errorf("%w: the file has format %d, this program reads up to %d", ErrVersion, u32(v), formatVersion)
+	}
+	return nil
+}
+
+// newUUID returns a random (version 4) UUID as text.
+func newUUID() string {
+	var u [16]byte
+	rand.Read(u[:])
+	u[6], u[8] = u[6]&0x0f|0x40, u[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
+}
+
+// StorageID is the UUID that the store got at its creation: the node's lasting identity towards clients.
+func (s *Store) StorageID() string { return s.storageID }
+
+// Close commits what was submitted, waits for its callbacks and for running reads, and closes the file. Further
+// calls wait for the first and return the same error, which is the failure when a commit had failed.
+func (s *Store) Close() error {
+	s.closeOnce.Do(func() {
+		s.mu.Lock()
+		s.closing = true
+		s.work.Broadcast()
+		s.mu.Unlock()
+		s.running.Wait()
+		s.closeErr = errors.Join(s.failure, s.db.Close())
+	})
+	return s.closeErr
+}

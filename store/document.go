@@ -1,0 +1,246 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+)
+
+// Document returns what is committed of a document; false when it has no changes.
+func (s *Store) Document(key DocKey) (info Info, ok bool, err error) {
+	err = s.view(nil, func(r reader) error {
+		k, known, err := r.documentKey(key)
+		if err != nil || !known {
+			return err
+		}
+		d, known, err := r.document(k)
+		if err != nil || !known {
+			return err
+		}
+		info, ok = Info{Changes: d.changes, Bytes: d.bytes, Heads: splitHashes(d.heads)}, true
+		return nil
+	})
+	if err != nil {
+		return Info{}, false, fmt.Errorf("read document %s: %w", key.Document, err)
+	}
+	return info, ok, nil
+}
+
+func splitHashes(b []byte) []Hash {
+	heads := make([]Hash, 0, len(b)/hashSize)
+	for ; len(b) >= hashSize; b = b[hashSize:] {
+		heads = append(heads, Hash(b[:hashSize]))
+	}
+	return heads
+}
+
+// Changes calls fn for the committed changes from <= i < to in order; it stops at the last one stored, and does
+// nothing for a document that doesn't exist. c.Bytes aliases the mapped file and is valid only during fn. An error
+// from fn ends the call and is returned. fn must be quick and must not wait for a write: an open read keeps the file
+// from growing.
+func (s *Store) Changes(key DocKey, from, to uint64, fn func(i uint64, c Change) error) error {
+	var calling bool
+	var fnErr error
+	err := s.view(&calling, func(r reader) error {
+		return r.changes(key, from, to, func(i uint64, c Change) error {
+			calling = true
+			fnErr = fn(i, c)
+			calling = false
+			return fnErr
+		})
+	})
+	if fnErr != nil {
+		return fnErr
+	}
+	if err != nil {
+		return fmt.Errorf("read changes of document %s: %w", key.Document, err)
+	}
+	return nil
+}
+
+func (r reader) changes(key DocKey, from, to uint64, fn func(i uint64, c Change) error) error {
+	k, ok, err := r.documentKey(key)
+	if err != nil || !ok {
+		return err
+	}
+	d, ok, err := r.document(k)
+	if err != nil || !ok {
+		return err
+	}
+	bk, err := r.bucket(changesBucket)
+	if err != nil {
+		return err
+	}
+	c := bk.Cursor()
+	to = min(to, d.changes)
+	for i := from; i < to; i++ {
+		want := appendU64(k, i)
+		var found, value []byte
+		if i == from {
+			found, value = c.Seek(want)
+		} else {
+			found, value = c.Next()
+		}
+		change, err := readChange(want, found, value)
+		if err != nil {
+			return err
+		}
+		if err := fn(i, change); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readChange reads a record of the changes bucket that must have the key want.
+func readChange(want, found, value []byte) (Change, error) {
+	if found == nil || !bytes.Equal(want, found) {
+		return Change{}, changesBucket.corrupt(want, "record is missing")
+	}
+	v, err := changesBucket.unseal(want, value)
+	if err != nil {
+		return Change{}, err
+	}
+	if len(v) < hashSize || !plausible(v[:hashSize], v[hashSize:]) {
+		return Change{}, changesBucket.corrupt(want, "record is malformed")
+	}
+	return Change{Hash: Hash(v[:hashSize]), Bytes: v[hashSize:]}, nil
+}
+
+// Change returns a copy of one change's chunk, or ErrNotFound.
+func (s *Store) Change(key DocKey, i uint64) (chunk []byte, err error) {
+	if i+1 == 0 {
+		return nil, fmt.Errorf("read change %d of document %s: %w", i, key.Document, ErrNotFound)
+	}
+	err = s.view(nil, func(r reader) error {
+		return r.changes(key, i, i+1, func(_ uint64, c Change) error {
+			chunk = bytes.Clone(c.Bytes)
+			return nil
+		})
+	})
+	if err == nil && chunk == nil {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read change %d of document %s: %w", i, key.Document, err)
+	}
+	return chunk, nil
+}
+
+// Run is a range of changes that came in one Append.
+type Run struct {
+	First, Count uint64
+	Attribution
+}
+
+// Attributions calls fn in order for the runs that cover the committed changes from <= i < to, cut to that range. The
+// rules of Changes hold for fn.
+func (s *Store) Attributions(key DocKey, from, to uint64, fn func(Run) error) error {
+	var calling bool
+	var fnErr error
+	err := s.view(&calling, func(r reader) error {
+		return r.attributions(key, from, to, func(u Run) error {
+			calling = true
+			fnErr = fn(u)
+			calling = false
+			return fnErr
+		})
+	})
+	if fnErr != nil {
+		return fnErr
+	}
+	if err != nil {
+		return fmt.Errorf("read attribution of document %s: %w", key.Document, err)
+	}
+	return nil
+}
+
+func (r reader) attributions(key DocKey, from, to uint64, fn func(Run) error) error {
+	k, ok, err := r.documentKey(key)
+	if err != nil || !ok {
+		return err
+	}
+	d, ok, err := r.document(k)
+	if err != nil || !ok {
+		return err
+	}
+	to = min(to, d.changes)
+	for from < to {
+		run, err := r.runAt(k, from)
+		if err != nil {
+			return err
+		}
+		if err := r.eachAppend(k, run, from, to, fn); err != nil {
+			return err
+		}
+		from = run.first + run.count()
+	}
+	return nil
+}
+
+// runAt returns the run that covers change i.
+func (r reader) runAt(key []byte, i uint64) (run, error) {
+	bk, err := r.bucket(attributionsBucket)
+	if err != nil {
+		return run{}, err
+	}
+	want := appendU64(bytes.Clone(key), i)
+	c := bk.Cursor()
+	k, v := c.Seek(want)
+	switch {
+	case k == nil:
+		k, v = c.Last()
+	case !bytes.Equal(k, want):
+		k, v = c.Prev()
+	}
+	if len(k) != indexedKeySize || !bytes.HasPrefix(k, key) {
+		return run{}, attributionsBucket.corrupt(want, "record is missing")
+	}
+	if v, err = attributionsBucket.unseal(k, v); err != nil {
+		return run{}, err
+	}
+	u, err := decodeRun(k, v)
+	if err == nil && i-u.first >= u.count() {
+		err = attributionsBucket.corrupt(want, "change is covered by no record")
+	}
+	return u, err
+}
+
+// eachAppend calls fn for the appends of one run, cut to from <= i < to.
+func (r reader) eachAppend(key []byte, u run, from, to uint64, fn func(Run) error) error {
+	company := u32(key)
+	user, err := r.label(company, u.user)
+	if err != nil {
+		return err
+	}
+	device, err := r.label(company, u.device)
+	if err != nil {
+		return err
+	}
+	var at Attribution
+	at.User, at.Device = user, device
+	return u.each(func(first, count uint64, received time.Time) error {
+		at.Received = received
+		start, end := max(first, from), min(first+count, to)
+		if start >= end {
+			return nil
+		}
+		return fn(Run{First: start, Count: end - start, Attribution: at})
+	})
+}
+
+// label returns the text of a label; label 0 is empty.
+func (r reader) label(company, number uint32) (string, error) {
+	if number == 0 {
+		return "", nil
+	}
+	key := appendU32(appendU32(nil, company), number)
+	v, ok, err := r.get(labelTextsBucket, key)
+	if err != nil {
+		return "", err
+	}
+	if !ok {
+		return "", labelTextsBucket.corrupt(key, "record is missing")
+	}
+	return string(v), nil
+}
