@@ -1,0 +1,77 @@
+// Edits by description: each is an object {op, path, …} applied inside one change callback.
+//
+//   set {path, value}                     delete {path}
+//   insert {path, index, values}          remove {path, index, count}          (lists)
+//   splice {path, index, count, text}     updateText {path, text}              (text)
+//   mark {path, start, end, name, value, expand}    unmark {path, start, end, name, expand}
+//   increment {path, by}
+//
+// With "wrap": true, positions are taken modulo what is there, so that a random edit fits whatever the document holds.
+
+/** Returns a function that applies one described edit to a document inside a change callback. */
+export function editor(A, fromTagged) {
+  const at = (doc, path) => path.reduce((o, key) => o?.[key], doc)
+
+  function parent(doc, path) {
+    const target = at(doc, path.slice(0, -1))
+    if (target === undefined) throw new Error(`nothing at ${JSON.stringify(path.slice(0, -1))}`)
+    return [target, path[path.length - 1]]
+  }
+
+  const edits = {
+    set(doc, e) {
+      const [target, key] = parent(doc, e.path)
+      target[key] = fromTagged(e.value)
+    },
+    delete(doc, e) {
+      const [target, key] = parent(doc, e.path)
+      delete target[key]
+    },
+    insert(doc, e) {
+      const list = at(doc, e.path)
+      const index = e.wrap ? e.index % (list.length + 1) : e.index
+      A.insertAt(list, index, ...e.values.map(fromTagged))
+    },
+    remove(doc, e) {
+      const list = at(doc, e.path)
+      if (e.wrap && list.length === 0) return
+      const index = e.wrap ? e.index % list.length : e.index
+      A.deleteAt(list, index, Math.min(e.count ?? 1, list.length - index))
+    },
+    splice(doc, e) {
+      const length = at(doc, e.path).length
+      const index = e.wrap ? e.index % (length + 1) : e.index
+      const count = e.wrap ? Math.min(e.count ?? 0, length - index) : (e.count ?? 0)
+      A.splice(doc, e.path, index, count, e.text ?? "")
+    },
+    updateText(doc, e) {
+      A.updateText(doc, e.path, e.text)
+    },
+    mark(doc, e) {
+      const range = markRange(doc, e)
+      if (range) A.mark(doc, e.path, range, e.name, fromTagged(e.value))
+    },
+    unmark(doc, e) {
+      const range = markRange(doc, e)
+      if (range) A.unmark(doc, e.path, range, e.name)
+    },
+    increment(doc, e) {
+      const [target, key] = parent(doc, e.path)
+      target[key].increment(e.by)
+    },
+  }
+
+  function markRange(doc, e) {
+    const length = at(doc, e.path).length
+    if (!e.wrap) return { start: e.start, end: e.end, expand: e.expand ?? "after" }
+    if (length === 0) return undefined
+    const start = e.start % length
+    return { start, end: Math.min(length, start + 1 + (e.end % length)), expand: e.expand ?? "after" }
+  }
+
+  return function apply(doc, e) {
+    const edit = edits[e.op]
+    if (!edit) throw new Error(`unknown edit ${JSON.stringify(e.op)}`)
+    edit(doc, e)
+  }
+}
