@@ -7,30 +7,6 @@ import (
 	"concord/internal/id"
 )
 
-// CBOR major types, in the upper three bits of an item's first byte (RFC 8949 §3.1).
-const (
-	majorUint   = 0 << 5
-	majorNegInt = 1 << 5
-	majorBytes  = 2 << 5
-	majorText   = 3 << 5
-	majorArray  = 4 << 5
-	majorMap    = 5 << 5
-	majorTag    = 6 << 5
-	majorSimple = 7 << 5
-)
-
-// First bytes of the items of majorSimple that the protocol uses.
-const (
-	cborFalse     = 0xf4
-	cborTrue      = 0xf5
-	cborNull      = 0xf6
-	cborUndefined = 0xf7
-	cborFloat16   = 0xf9
-	cborFloat32   = 0xfa
-	cborFloat64   = 0xfb
-	cborBreak     = 0xff
-)
-
 // appendHead appends the shortest head of a major type with its argument.
 func appendHead(dst []byte, major byte, n uint64) []byte {
 	switch {
