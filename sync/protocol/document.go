@@ -1,0 +1,44 @@
+package protocol
+
+import "concord/crdt"
+
+// Graph is a document's change graph as *crdt.Graph provides it: published
+// changes only, with indexes that don't change during the life of a State
+// (a document that is read from the store again gets the same ones).
+type Graph interface {
+	// Len returns the number of changes.
+	Len() int
+	// Index finds a change.
+	Index(h crdt.Hash) (int, bool)
+	// HashAt returns the hash of a change.
+	HashAt(i int) crdt.Hash
+	// Heads returns the heads, sorted; the slice is never modified.
+	Heads() []crdt.Hash
+	// Since returns the changes that are neither in heads nor ancestors of
+	// them, ascending; unknown heads are ignored.
+	Since(heads []crdt.Hash) []int
+	// AncestorsAmong returns those of candidates (ascending) that are in heads
+	// or ancestors of them; unknown heads are ignored.
+	AncestorsAmong(heads []crdt.Hash, candidates []int) []int
+	// Dependencies returns the dependencies of a change, valid until the next call.
+	Dependencies(i int) []uint32
+}
+
+// Document is what a State sees of a document. All calls happen during Receive
+// and Generate, so the document's lock guards them.
+type Document struct {
+	Graph Graph
+
+	// Change returns the chunk of a change (type 1, or type 2 towards peers of
+	// which that is known to be understood). The bytes are copied.
+	Change func(i int) ([]byte, error)
+
+	// OrphanDeps returns the dependencies of a change that waits for others,
+	// nil for any other change. nil = there are no orphans.
+	OrphanDeps func(h crdt.Hash) []crdt.Hash
+
+	// WholeDocument returns a document chunk followed by the orphans' change
+	// chunks. nil = never send documents: peers get the changes that they miss
+	// as change chunks, however many.
+	WholeDocument func() ([]byte, error)
+}
