@@ -66,9 +66,9 @@ func (s *Store) PutRevocation(ctx context.Context, r Revocation, done func(error
 		return fmt.Errorf("put revocation: %w", err)
 	}
 	apply := func(b *batch) error {
-		err := b.putRevocation(r)
+		err := b.expireRevocations(s.o.Now())
 		if err == nil {
-			err = b.expireRevocations(s.o.Now())
+			err = b.putRevocation(r)
 		}
 		if err != nil {
 			return fmt.Errorf("put revocation: %w", err)

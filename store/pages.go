@@ -1,0 +1,402 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"os"
+)
+
+// This file reads bbolt's page structure from the file itself. bbolt trusts the pages that it maps: a page that names
+// its own ancestor as a child would make it recurse until the process dies, which can't be recovered. Page numbers,
+// bounds, order of keys and single use of each page are therefore settled before bbolt reads a record.
+//
+// bbolt writes integers in the byte order of the machine. A page begins with 8B number, 2B flags, 2B count, 4B number
+// of further pages that belong to it.
+
+const (
+	pageHeader  = 16
+	elementSize = 16 // leaf: 4B flags, 4B position, 4B key size, 4B value size; branch: 4B position, 4B key size, 8B page
+
+	pageBranch   = 0x01
+	pageLeaf     = 0x02
+	pageMeta     = 0x04
+	pageFreelist = 0x10
+
+	leafBucket = 0x01
+
+	metaMagic   = 0xED0CDAED
+	metaVersion = 2
+	metaSize    = 4 + 4 + 4 + 4 + 16 + 8 + 8 + 8 // before the 8B FNV-1a checksum
+	noFreelist  = 1<<64 - 1
+
+	maxDepth = 64
+)
+
+var native = binary.NativeEndian
+
+// errPage is a fault of one page, found while walking.
+type errPage struct {
+	page    uint64
+	problem string
+}
+
+func (e *errPage) Error() string { return fmt.Sprintf("page %d: %s", e.page, e.problem) }
+
+// boltMeta is what a meta page says.
+type boltMeta struct {
+	pageSize              int64
+	root, freelist, limit uint64 // pages; limit is the first page never used
+	txid                  uint64
+}
+
+// pageWalker walks the pages of one file.
+type pageWalker struct {
+	f     *os.File
+	size  int64
+	meta  boltMeta
+	used  []uint64 // bit per page
+	free  []uint64
+	count uint64 // records
+}
+
+func bit(set []uint64, page uint64) bool { return set[page/64]&(1<<(page%64)) != 0 }
+func mark(set []uint64, page uint64)     { set[page/64] |= 1 << (page % 64) }
+
+// checkPages walks the whole file. Faults in the trees set unsafe.
+func (c *checker) checkPages(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	w := &pageWalker{f: f, size: info.Size()}
+	if !c.checkMeta(w) {
+		c.unsafe = true
+		return nil
+	}
+	if err := c.walkTree(w); err != nil {
+		return err
+	}
+	err = w.readFreelist()
+	if c.noFree = c.pageFault("", err); c.noFree {
+		return ioOnly(err)
+	}
+	c.checkUse(w)
+	return nil
+}
+
+// pageFault records a fault of the page structure.
+func (c *checker) pageFault(bucketName string, err error) bool {
+	if p := new(errPage); errors.As(err, &p) {
+		c.add(Fault{Bucket: bucketName, Problem: p.Error(), Advice: adviceRestore})
+	}
+	return err != nil
+}
+
+// ioOnly returns err unless it is a fault that was recorded.
+func ioOnly(err error) error {
+	if errors.As(err, new(*errPage)) {
+		return nil
+	}
+	return err
+}
+
+// checkMeta reads both meta pages and takes the later valid one, as bbolt does.
+func (c *checker) checkMeta(w *pageWalker) bool {
+	// The second page's place depends on the page size, which any valid meta page tells.
+	var metas []boltMeta
+	if m, ok := w.readMeta(0); ok {
+		metas = append(metas, m)
+		if m2, ok := w.readMeta(m.pageSize); ok {
+			metas = append(metas, m2)
+		} else {
+			c.fault(adviceMeta, "meta page 1 is damaged")
+		}
+	} else {
+		c.fault(adviceMeta, "meta page 0 is damaged")
+		for size := int64(1024); size <= 64<<10; size *= 2 {
+			if m, ok := w.readMeta(size); ok && m.pageSize == size {
+				metas = append(metas, m)
+				break
+			}
+		}
+	}
+	for _, m := range metas {
+		if m.txid >= w.meta.txid {
+			w.meta = m
+		}
+	}
+	if len(metas) == 0 || w.meta.limit < 2 || w.meta.limit > uint64(w.size/w.meta.pageSize) {
+		c.fault(adviceRestore, "the file is shorter than its meta pages say, or has none that is valid")
+		return false
+	}
+	w.used = make([]uint64, w.meta.limit/64+1)
+	w.free = make([]uint64, w.meta.limit/64+1)
+	mark(w.used, 0)
+	mark(w.used, 1)
+	return true
+}
+
+func (w *pageWalker) readMeta(at int64) (boltMeta, bool) {
+	b := make([]byte, pageHeader+metaSize+8)
+	if _, err := w.f.ReadAt(b, at); err != nil {
+		return boltMeta{}, false
+	}
+	v := b[pageHeader:]
+	sum := fnv.New64a()
+	sum.Write(v[:metaSize])
+	if native.Uint16(b[8:])&pageMeta == 0 || native.Uint32(v) != metaMagic || native.Uint32(v[4:]) != metaVersion ||
+		native.Uint64(v[metaSize:]) != sum.Sum64() {
+		return boltMeta{}, false
+	}
+	m := boltMeta{
+		pageSize: int64(native.Uint32(v[8:])),
+		root:     native.Uint64(v[16:]),
+		freelist: native.Uint64(v[32:]),
+		limit:    native.Uint64(v[40:]),
+		txid:     native.Uint64(v[48:]),
+	}
+	return m, m.pageSize >= 512 && m.pageSize <= 1<<20
+}
+
+// walkTree walks the root bucket and the buckets in it, one by one, so that a fault in one doesn't hide the others'.
+func (c *checker) walkTree(w *pageWalker) error {
+	type child struct {
+		name string
+		root uint64
+	}
+	var children []child
+	err := w.walk(w.meta.root, nil, nil, 0, func(key, value []byte, flags uint32) error {
+		if flags&leafBucket == 0 || len(value) < 16 {
+			return &errPage{w.meta.root, fmt.Sprintf("%q is no bucket", key)}
+		}
+		if root := native.Uint64(value); root != 0 {
+			children = append(children, child{string(key), root})
+			return nil
+		}
+		// A small bucket lives in its parent's leaf, as a page after the 16B that describe it.
+		return w.elements(0, bytes.Clone(value[16:]), nil, nil, 0, w.record)
+	})
+	if c.pageFault("", err) {
+		c.unsafe = true
+		if err := ioOnly(err); err != nil {
+			return err
+		}
+	}
+	for _, ch := range children {
+		if err := c.ctx.Err(); err != nil {
+			return err
+		}
+		err := w.walk(ch.root, nil, nil, 0, w.record)
+		if c.pageFault(ch.name, err) {
+			c.unsafe = true
+			if err := ioOnly(err); err != nil {
+				return err
+			}
+		}
+	}
+	c.report.Records = w.count
+	return nil
+}
+
+func (w *pageWalker) record(_, _ []byte, flags uint32) error {
+	if flags != 0 {
+		return &errPage{0, "a record is marked as a bucket"}
+	}
+	w.count++
+	return nil
+}
+
+type visitRecord func(key, value []byte, flags uint32) error
+
+// walk visits the records under a page whose keys must be within low <= key < high (nil means open).
+func (w *pageWalker) walk(page uint64, low, high []byte, depth int, visit visitRecord) error {
+	if depth > maxDepth {
+		return &errPage{page, "tree is too deep"}
+	}
+	b, err := w.load(page)
+	if err != nil {
+		return err
+	}
+	return w.elements(page, b, low, high, depth, visit)
+}
+
+// load reads a page with those that belong to it, and marks them as used.
+func (w *pageWalker) load(page uint64) ([]byte, error) {
+	if page < 2 || page >= w.meta.limit {
+		return nil, &errPage{page, "number is out of bounds"}
+	}
+	head := make([]byte, pageHeader)
+	if _, err := w.f.ReadAt(head, int64(page)*w.meta.pageSize); err != nil {
+		return nil, w.readError(page, err)
+	}
+	if got := native.Uint64(head); got != page {
+		return nil, &errPage{page, fmt.Sprintf("page says that it is %d", got)}
+	}
+	pages := uint64(native.Uint32(head[12:])) + 1
+	if pages > w.meta.limit-page {
+		return nil, &errPage{page, "page runs over the end of the file"}
+	}
+	for i := range pages {
+		if bit(w.used, page+i) {
+			return nil, &errPage{page + i, "page is used twice"}
+		}
+		mark(w.used, page+i)
+	}
+	b := make([]byte, int64(pages)*w.meta.pageSize)
+	if _, err := w.f.ReadAt(b, int64(page)*w.meta.pageSize); err != nil {
+		return nil, w.readError(page, err)
+	}
+	return b, nil
+}
+
+// readError makes an end of file, where the meta page promises a page, a fault.
+func (w *pageWalker) readError(page uint64, err error) error {
+	if errors.Is(err, io.EOF) {
+		return &errPage{page, "page is beyond the end of the file"}
+	}
+	return err
+}
+
+// elements visits the elements of a page's bytes.
+func (w *pageWalker) elements(page uint64, b, low, high []byte, depth int, visit visitRecord) error {
+	if len(b) < pageHeader {
+		return &errPage{page, "page is too short"}
+	}
+	flags, count := native.Uint16(b[8:]), int(native.Uint16(b[10:]))
+	if flags != pageLeaf && flags != pageBranch {
+		return &errPage{page, fmt.Sprintf("page has type %#x, a leaf or branch was expected", flags)}
+	}
+	if pageHeader+count*elementSize > len(b) {
+		return &errPage{page, "elements don't fit into the page"}
+	}
+	if flags == pageBranch {
+		return w.branch(page, b, count, low, high, depth, visit)
+	}
+	last, first := low, true
+	for i := range count {
+		at := pageHeader + i*elementSize
+		e := b[at:]
+		key, value, ok := cut(b, at, native.Uint32(e[4:]), native.Uint32(e[8:]), native.Uint32(e[12:]))
+		if !ok {
+			return &errPage{page, fmt.Sprintf("record %d runs over the end of the page", i)}
+		}
+		if !inOrder(last, key, high, first) {
+			return &errPage{page, fmt.Sprintf("key %x is out of order", key)}
+		}
+		if err := visit(key, value, native.Uint32(e)); err != nil {
+			if p := new(errPage); errors.As(err, &p) && p.page == 0 {
+				p.page = page
+			}
+			return err
+		}
+		last, first = key, false
+	}
+	return nil
+}
+
+func (w *pageWalker) branch(page uint64, b []byte, count int, low, high []byte, depth int, visit visitRecord) error {
+	if count == 0 {
+		return &errPage{page, "branch has no children"}
+	}
+	keys, pages := make([][]byte, count+1), make([]uint64, count)
+	last, first := low, true
+	for i := range count {
+		at := pageHeader + i*elementSize
+		e := b[at:]
+		key, _, ok := cut(b, at, native.Uint32(e), native.Uint32(e[4:]), 0)
+		if !ok {
+			return &errPage{page, fmt.Sprintf("child %d runs over the end of the page", i)}
+		}
+		if !inOrder(last, key, high, first) {
+			return &errPage{page, fmt.Sprintf("key %x is out of order", key)}
+		}
+		keys[i], pages[i] = key, native.Uint64(e[8:])
+		last, first = key, false
+	}
+	keys[count] = high
+	for i, child := range pages {
+		if err := w.walk(child, keys[i], keys[i+1], depth+1, visit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cut returns key and value of the element at a place, with positions counted from that place.
+func cut(b []byte, at int, pos, ksize, vsize uint32) (key, value []byte, ok bool) {
+	start := uint64(at) + uint64(pos)
+	mid := start + uint64(ksize)
+	end := mid + uint64(vsize)
+	if end > uint64(len(b)) {
+		return nil, nil, false
+	}
+	return b[start:mid], b[mid:end], true
+}
+
+// inOrder tells whether key follows last (may equal it for the first key of a page) and is below high.
+func inOrder(last, key, high []byte, first bool) bool {
+	if c := bytes.Compare(last, key); c > 0 || c == 0 && !first {
+		return false
+	}
+	return high == nil || bytes.Compare(key, high) < 0
+}
+
+// readFreelist marks the free pages. A count of 0xffff means that the first 8B hold it.
+func (w *pageWalker) readFreelist() error {
+	page := w.meta.freelist
+	if page == noFreelist {
+		return nil
+	}
+	b, err := w.load(page)
+	if err != nil {
+		return err
+	}
+	if native.Uint16(b[8:]) != pageFreelist {
+		return &errPage{page, "page is no freelist"}
+	}
+	count, ids := uint64(native.Uint16(b[10:])), b[pageHeader:]
+	if count == 0xffff {
+		count, ids = native.Uint64(ids), ids[8:]
+	}
+	if count > uint64(len(ids)/8) {
+		return &errPage{page, "freelist runs over the end of the page"}
+	}
+	for i := range count {
+		id := native.Uint64(ids[i*8:])
+		switch {
+		case id < 2 || id >= w.meta.limit:
+			return &errPage{page, fmt.Sprintf("free page %d is out of bounds", id)}
+		case bit(w.free, id):
+			return &errPage{page, fmt.Sprintf("free page %d is listed twice", id)}
+		case bit(w.used, id):
+			return &errPage{page, fmt.Sprintf("free page %d is in use", id)}
+		}
+		mark(w.free, id)
+	}
+	return nil
+}
+
+// checkUse looks for pages that are neither used nor free.
+func (c *checker) checkUse(w *pageWalker) {
+	if c.unsafe || w.meta.freelist == noFreelist {
+		return // pages under a damaged one were not reached
+	}
+	lost := 0
+	for id := uint64(2); id < w.meta.limit; id++ {
+		if !bit(w.used, id) && !bit(w.free, id) {
+			lost++
+		}
+	}
+	if lost > 0 {
+		c.fault(adviceUnused, "%d pages are neither used nor free", lost)
+	}
+}
