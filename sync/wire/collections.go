@@ -45,10 +45,8 @@ func (d *decoder) each(name string, pos int, visit func(key []byte, value int) e
 	}
 }
 
-// list walks over an array's items.
+// list walks over an array's items; its zero value has none.
 type list struct {
-	d     *decoder
-	name  string
 	count int // entries, 0 if indefinite
 
 	indefinite bool
@@ -59,42 +57,40 @@ type list struct {
 	pos  int
 }
 
-// list starts a walk over the array at pos; if it's not an array of at most
-// so many entries, the walk has none.
+// list starts a walk over the array at pos, which must have at most so many entries.
 func (d *decoder) list(name string, pos, most int) list {
 	h, pos, _ := d.r.head(pos)
 	switch {
 	case d.err != nil:
-		return list{d: d}
 	case h.major != majorArray:
 		d.fail(name, "not an array")
-		return list{d: d}
 	case h.indefinite:
-		return list{d: d, name: name, indefinite: true, left: most, following: pos}
+		return list{indefinite: true, left: most, following: pos}
 	case h.arg > uint64(most):
 		d.fail(name, "too many entries")
-		return list{d: d}
+	default:
+		return list{count: int(h.arg), left: int(h.arg), following: pos}
 	}
-	return list{d: d, name: name, count: int(h.arg), left: int(h.arg), following: pos}
+	return list{}
 }
 
-// next goes to the next item. It returns false at the end and after an error.
-func (l *list) next() bool {
-	if l.d.err != nil || l.left == 0 && !l.indefinite {
+// next goes to the next item of l. It returns false at the end and after an error.
+func (d *decoder) next(name string, l *list) bool {
+	if d.err != nil || l.left == 0 && !l.indefinite {
 		return false
 	}
-	item, pos, err := l.d.r.head(l.following)
+	item, pos, err := d.r.head(l.following)
 	if err != nil { // the break; index has seen everything else
 		return false
 	}
 	if l.left == 0 {
-		l.d.fail(l.name, "too many entries")
+		d.fail(name, "too many entries")
 		return false
 	}
 	l.left--
 	l.item, l.pos = item, pos
-	if l.following, err = l.d.r.skip(l.following); err != nil {
-		l.d.err = err
+	if l.following, err = d.r.skip(l.following); err != nil {
+		d.err = err
 		return false
 	}
 	return true
@@ -150,7 +146,7 @@ func (d *decoder) texts(f field, entries, most int) []string {
 	}
 	list := d.list(fieldNames[f], d.at[f], entries)
 	texts := make([]string, 0, list.count)
-	for list.next() {
+	for d.next(fieldNames[f], &list) {
 		texts = append(texts, d.textAt(fieldNames[f], list.item, list.pos, most))
 	}
 	return texts
@@ -219,7 +215,7 @@ func (d *decoder) storageHeads(storageID string, pos int) StorageHeads {
 	}
 	list := d.list(headsName, heads, d.lim.Heads)
 	storage.Heads = make([][id.HashSize]byte, 0, list.count)
-	for list.next() {
+	for d.next(headsName, &list) {
 		storage.Heads = append(storage.Heads, d.hashAt(headsName, list.item, list.pos))
 	}
 	return storage

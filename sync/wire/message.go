@@ -203,5 +203,8 @@ func (m RemoteSubscriptionChange) Target() string { return m.TargetID }
 func (m RemoteHeadsChanged) Target() string       { return m.TargetID }
 func (m TokenAnswer) Target() string              { return m.TargetID }
 
-// Format keeps the token out of every log and error text.
+// Format keeps the token out of every text.
 func (m Token) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "{%q [token withheld]}", m.SenderID) }
+
+// MarshalText keeps the token out of JSON, which is how logs are written.
+func (m Token) MarshalText() ([]byte, error) { return []byte(fmt.Sprint(m)), nil }
