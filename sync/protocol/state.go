@@ -130,13 +130,14 @@ func (s *State) Prune(g Graph) {
 }
 
 // Settle frees what an idle state needs no more: when the peer's heads are the
-// document's heads, its filter is replaced by these heads, which say the same.
-// Call it when Generate has nothing to say.
+// document's heads, its filter is replaced by these heads, which say the same,
+// and what it needed has come. Call it when Generate has nothing to say.
 func (s *State) Settle(g Graph) {
 	heads := g.Heads()
 	if !s.is(received) || !slices.Equal(s.theirHeads, heads) {
 		return
 	}
+	s.theirNeed = nil
 	if len(s.theirHave) == 1 && s.theirHave[0].Bloom.Empty() && slices.Equal(s.theirHave[0].LastSync, heads) {
 		return
 	}
