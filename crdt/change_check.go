@@ -112,8 +112,12 @@ func (k *opChecker) foreign(id rowID) bool {
 }
 
 // checkContent checks that value and mark fields are only where they belong:
-// documents have no place to remember them elsewhere.
+// documents of 2.x clients have no place to remember them elsewhere. A mark
+// that isn't an element of its own is shown differently after a reload.
 func checkContent(row *opRow) error {
+	if row.action == ActionMark && !row.insert {
+		return refuse(ReasonBadOp, "mark without insert flag")
+	}
 	if row.action != ActionMark && (row.hasMark || row.expand) {
 		return refuse(ReasonNotCanonical, "%s with mark name or expand flag", row.action)
 	}

@@ -29,6 +29,11 @@ func EncodeChange(meta ChangeMeta, ops []Op) (*Change, error) {
 			return nil, refuse(ReasonBadValue, "op %d has a value of type %d", i, ops[i].Value.code)
 		}
 	}
+	return ParseChange(encodeChunk(meta, ops), Limits{})
+}
+
+// encodeChunk writes a type 1 chunk without asking whether the change makes sense.
+func encodeChunk(meta ChangeMeta, ops []Op) []byte {
 	others := otherActors(meta.Actor, ops)
 	var w opWriter
 	w.init(meta.Actor, others)
@@ -43,7 +48,7 @@ func EncodeChange(meta ChangeMeta, ops []Op) (*Change, error) {
 	raw = append(raw, data...)
 	hash := sha256.Sum256(raw[hashedFrom:])
 	copy(raw[4:hashedFrom], hash[:])
-	return ParseChange(raw, Limits{})
+	return raw
 }
 
 // Compressed returns the change as a type 2 chunk, deflated. The deflate
