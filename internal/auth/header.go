@@ -55,7 +55,7 @@ func parseHeader(raw string) (header, error) {
 	if _, present := o["kid"]; present {
 		if h.kid, ok = o.text("kid"); !ok || !validKeyID(h.kid) {
 			return header{}, refuse(ErrMalformed, "The token's key ID (kid) isn't acceptable: it must be a string of 1 to 256 "+
-				"printable ASCII characters that is neither a path nor an address.")
+				"printable ASCII characters that is neither a path nor an address. Have tokens issued with such a key ID.")
 		}
 	}
 	return h, nil

@@ -72,6 +72,9 @@ func parseOrigin(s string) (*url.URL, error) {
 		u.Path != "" || u.RawQuery != "" || u.Fragment != "" || strings.ContainsAny(s, "*?# \t\r\n") {
 		return nil, errors.New("an origin is scheme, host and port only")
 	}
+	if strings.IndexFunc(u.Host, func(r rune) bool { return r > '~' }) >= 0 {
+		return nil, errors.New("browsers send the host in its xn-- form")
+	}
 	u.Host = canonicalHost(u.Scheme, u.Host)
 	return u, nil
 }
