@@ -47,7 +47,7 @@ func (d *memory) add(t testing.TB, chunks ...[]byte) {
 	for _, chunk := range chunks {
 		h, _ := readChange(chunk)
 		if !d.graph.HasStaged(h) && (d.refuse == nil || !d.refuse(h)) {
-			d.orphans[h] = chunk
+			d.orphans[h] = slices.Clone(chunk)
 		}
 	}
 	for again := true; again; {

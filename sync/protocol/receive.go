@@ -27,7 +27,7 @@ func (s *State) Receive(doc Document, m *Message, before []crdt.Hash) {
 	}
 	theirs := share(sorted(m.Heads), heads)
 	s.trimSent(g, theirs)
-	if len(m.Changes) == 0 && slices.Equal(theirs, heads) {
+	if len(m.Changes) == 0 && slices.Equal(theirs, heads) && !s.options.Acknowledge {
 		s.lastSentHeads = heads
 	}
 	known := knownOf(g, theirs)

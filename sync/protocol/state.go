@@ -29,6 +29,12 @@ type Options struct {
 	// and gets ours. The caller must drop the changes of its messages.
 	ReadOnlyPeer bool
 
+	// Acknowledge tells the peer every new heads, even heads that the peer has
+	// just named itself: for a peer that sends a change and then an empty
+	// message, this is the only sign that its change has arrived. The official
+	// core leaves it out.
+	Acknowledge bool
+
 	// ChangeBytes bounds the change chunks of one message, which holds at least
 	// one all the same; what is left goes into the next, after the peer's
 	// answer. It doesn't bound whole documents. Default 8 MiB.
