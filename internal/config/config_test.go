@@ -120,6 +120,9 @@ func TestEveryOption(t *testing.T) {
 	if diff := cmp.Diff(want, fromEnv, diffPrefix); diff != "" {
 		t.Errorf("environment (-want +got):\n%s", diff)
 	}
+	if diff := cmp.Diff([]string{"10.0.0.0/8", "192.168.1.7/32", "fd00::/8"}, strings.Fields(strings.Trim(fmt.Sprint(fromEnv.Proxies()), "[]"))); diff != "" {
+		t.Errorf("proxies (-want +got):\n%s", diff)
+	}
 	fromFlags, err := parse(t, other, args...)
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // Serve is the configuration of `concord serve`. The tags min and max bound a
 // value, both inclusive; kong reads the others. Kong calls Validate after
@@ -50,4 +53,13 @@ func (s Serve) Burst() int {
 		return s.MessageBurst
 	}
 	return 5 * s.MessageRate
+}
+
+// Proxies returns TrustedProxies as plain networks.
+func (s Serve) Proxies() []netip.Prefix {
+	proxies := make([]netip.Prefix, len(s.TrustedProxies))
+	for i, proxy := range s.TrustedProxies {
+		proxies[i] = proxy.Prefix
+	}
+	return proxies
 }
