@@ -119,7 +119,11 @@ func (f Bloom) first(h *crdt.Hash) probe {
 }
 
 func (p *probe) next() {
-	p.x = (p.x + p.y) % p.m
-	p.y = (p.y + p.z) % p.m
+	if p.x += p.y; p.x >= p.m { // both were below m
+		p.x -= p.m
+	}
+	if p.y += p.z; p.y >= p.m {
+		p.y -= p.m
+	}
 	p.left--
 }

@@ -104,12 +104,10 @@ func TestCacheKeepsStatesApart(t *testing.T) {
 }
 
 func TestCacheIsBounded(t *testing.T) {
-	d := history(t, 3000)
+	d := history(t, 3)
 	cache := &Cache{}
 	for i := range 2500 {
-		s := New(Options{})
-		s.sharedHeads = []crdt.Hash{d.graph.HashAt(i)}
-		mustGenerate(t, s, d, cache)
+		mustGenerate(t, New(Options{ChangeBytes: i + 1}), d, cache)
 	}
 	if len(cache.entries) > maxCacheEntries {
 		t.Fatalf("%d entries", len(cache.entries))
