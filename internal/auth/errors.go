@@ -31,6 +31,8 @@ var (
 	ErrNotYetValid = errors.New("token not yet valid")
 	// ErrRevoked is returned when the user or the token was revoked.
 	ErrRevoked = errors.New("revoked")
+	// ErrBadRevocation is returned when a revocation can't concern any user or token.
+	ErrBadRevocation = errors.New("bad revocation")
 	// ErrTicket is returned when a ticket is unknown, used or expired; the three look the same.
 	ErrTicket = errors.New("ticket not valid")
 	// ErrUnavailable is returned when the answer isn't known at the moment, because the

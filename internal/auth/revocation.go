@@ -59,6 +59,8 @@ const revocationGrace = 5 * time.Minute
 
 const revokedMessage = "This sign-in was revoked by an administrator. Sign in again."
 
+const badRevocation = "The revocation was not made. Name a user, or a token by its jti, in 1 to 256 bytes without control characters."
+
 type revocationKey struct {
 	company string
 	kind    RevocationKind
@@ -71,6 +73,8 @@ type revocationKey struct {
 type Revocations struct {
 	store RevocationStore
 	now   func() time.Time
+
+	saving sync.Mutex // held during Save, so that the newest state is saved last
 
 	mu        sync.RWMutex // guards the following fields
 	entries   map[revocationKey]Revocation
@@ -115,7 +119,7 @@ func NewRevocations(store RevocationStore, now func() time.Time) (*Revocations, 
 // until the restart, and the caller should try again.
 func (r *Revocations) RevokeUser(ctx context.Context, company, user, by string) (Revocation, error) {
 	if !validText(company) || !validText(user) {
-		return Revocation{}, refuse(ErrClaims, "A revocation needs a company and a user of 1 to 256 bytes without control characters.")
+		return Revocation{}, refuse(ErrBadRevocation, badRevocation)
 	}
 	return r.add(ctx, Revocation{Company: company, Kind: RevokeKindUser, ID: user, At: r.now(), By: by})
 }
@@ -124,7 +128,7 @@ func (r *Revocations) RevokeUser(ctx context.Context, company, user, by string) 
 // exp; zero if that isn't known. Errors are those of [Revocations.RevokeUser].
 func (r *Revocations) RevokeToken(ctx context.Context, company, tokenID string, until time.Time, by string) (Revocation, error) {
 	if !validText(company) || !validText(tokenID) {
-		return Revocation{}, refuse(ErrClaims, "A revocation needs a company and a token ID (jti) of 1 to 256 bytes without control characters.")
+		return Revocation{}, refuse(ErrBadRevocation, badRevocation)
 	}
 	return r.add(ctx, Revocation{Company: company, Kind: RevokeKindToken, ID: tokenID, At: r.now(), Until: until, By: by})
 }
@@ -187,13 +191,27 @@ func (r *Revocations) add(ctx context.Context, n Revocation) (Revocation, error)
 	for _, fn := range listeners {
 		fn(n)
 	}
+	return n, r.save(ctx, revocationKey{n.Company, n.Kind, n.ID})
+}
+
+// save stores what is in force for the key by now, which may be more than
+// the caller added.
+func (r *Revocations) save(ctx context.Context, key revocationKey) error {
 	if r.store == nil {
-		return n, nil
+		return nil
+	}
+	r.saving.Lock()
+	defer r.saving.Unlock()
+	r.mu.RLock()
+	n, ok := r.entries[key]
+	r.mu.RUnlock()
+	if !ok { // forgotten meanwhile
+		return nil
 	}
 	if err := r.store.Save(ctx, n); err != nil {
-		return n, fmt.Errorf("save revocation: %w", err)
+		return fmt.Errorf("save revocation: %w", err)
 	}
-	return n, nil
+	return nil
 }
 
 // putLocked merges n into what is known of the same user or token, so that
