@@ -1,0 +1,68 @@
+# Everything here runs on a fresh Debian machine with Go, Node and make.
+
+GO        ?= go
+BIN       := bin/concord
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+NPM_DIRS  := internal/testkit/stock/js/v1 internal/testkit/stock/js/v2 examples/invoice
+NPM_DONE  := $(NPM_DIRS:%=%/node_modules/.package-lock.json)
+FUZZTIME  ?= 60s
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@2026.1
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
+
+.PHONY: help run build test deps check format vet lint vulns race fuzz fuzz-short crash bench clean
+.DEFAULT_GOAL := help
+
+help: ## say what each target does
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+run: build deps-demo ## start the server with a demo on 127.0.0.1:8080
+	$(BIN) serve --dev
+
+build: ## build bin/concord, one static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/concord
+
+deps: $(NPM_DONE) ## install what the tests need from npm
+
+.PHONY: deps-demo
+deps-demo: examples/invoice/node_modules/.package-lock.json
+
+%/node_modules/.package-lock.json: %/package.json %/package-lock.json
+	npm --prefix $* ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+test: deps ## run all tests: units, stock clients, hostile clients, crashes in short
+	$(GO) vet ./...
+	$(GO) test -timeout 14m ./...
+
+check: format vet lint vulns race fuzz-short ## format, vet, staticcheck, govulncheck, race detector, short fuzz
+
+format:
+	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "not formatted; run gofmt -w:"; echo "$$files"; exit 1; fi
+
+vet:
+	$(GO) vet ./...
+
+lint:
+	$(GO) run $(STATICCHECK) ./...
+
+vulns:
+	$(GO) run $(GOVULNCHECK) ./...
+
+race: deps ## run the tests with the race detector
+	$(GO) test -race -timeout 30m ./...
+
+fuzz: ## run each fuzz target for FUZZTIME (60s)
+	@GO="$(GO)" ./fuzz/run.sh $(FUZZTIME)
+
+fuzz-short:
+	@GO="$(GO)" ./fuzz/run.sh 3s
+
+crash: ## kill the server 1,000 times under load and look for lost changes
+	CRASH_CYCLES=1000 $(GO) test -count=1 -timeout 2h -v -run TestCrash ./e2e/crash
+
+bench: build ## measure hot paths, fan-out, a closed loop and idle connections
+	$(GO) test -run '^$$' -bench . -benchmem ./crdt ./sync/... ./store
+	$(BIN) bench
+
+clean: ## remove what was built and installed
+	rm -rf bin $(NPM_DIRS:%=%/node_modules)

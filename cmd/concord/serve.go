@@ -1,0 +1,234 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"concord/crdt"
+	"concord/internal/api"
+	"concord/internal/auth"
+	"concord/internal/config"
+	"concord/store"
+	"concord/sync/hub"
+	"concord/sync/protocol"
+)
+
+type serveCommand struct {
+	config.Serve `embed:""`
+}
+
+// Run runs a node until ctx ends or the store fails.
+func (c *serveCommand) Run(ctx context.Context, s streams) error {
+	cfg := c.Serve
+	log := newLogger(cfg, s)
+	var demo *demoUsers
+	if cfg.Dev {
+		d, err := prepareDemo(&cfg)
+		if err != nil {
+			return err
+		}
+		demo = d
+	}
+	listener, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("%w; choose another address with --listen", err)
+	}
+	defer listener.Close()
+
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	n, err := openNode(ctx, cfg, log, fail)
+	if err != nil {
+		return err
+	}
+	log.Info("listening", "address", listener.Addr().String(), "data", cfg.Data, "version", version)
+	if demo != nil {
+		demo.print(s.out, listener.Addr())
+	}
+	return n.run(ctx, listener)
+}
+
+func newLogger(cfg config.Serve, s streams) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(cfg.LogLevel)) // checked when it was parsed
+	o := &slog.HandlerOptions{Level: level}
+	if cfg.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(s.err, o))
+	}
+	return slog.New(slog.NewTextHandler(s.err, o))
+}
+
+// node is everything that runs between opening and closing the data folder.
+type node struct {
+	cfg   config.Serve
+	log   *slog.Logger
+	store *store.Store
+	hub   *hub.Hub
+	api   *api.Server
+}
+
+// openNode joins the parts. fail ends the process when a commit fails.
+func openNode(ctx context.Context, cfg config.Serve, log *slog.Logger, fail context.CancelCauseFunc) (_ *node, err error) {
+	origins, err := auth.ParseOrigins(cfg.AllowOrigin)
+	if err != nil {
+		return nil, fmt.Errorf("--allow-origin: %w", err)
+	}
+	proxies, err := auth.ParseProxies(texts(cfg.TrustedProxies))
+	if err != nil {
+		return nil, fmt.Errorf("--trusted-proxies: %w", err)
+	}
+	st, err := store.Open(cfg.Data, store.Options{OnFailure: fail})
+	if err != nil {
+		if errors.Is(err, store.ErrLocked) {
+			return nil, fmt.Errorf("%w; stop the other server, or choose another folder with --data", err)
+		}
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, st.Close())
+		}
+	}()
+	revocations, err := auth.NewRevocations(revocationStore{st}, nil)
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := auth.New(ctx, auth.Options{
+		Secret: []byte(cfg.JWTSecret), JWKSURL: cfg.JWKSURL, JWKSFile: cfg.JWKSFile,
+		Issuer: cfg.JWTIssuer, Audience: cfg.JWTAudience, Revocations: revocations, Logger: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	h, err := hub.New(st, hubOptions(cfg, verifier, log))
+	if err != nil {
+		return nil, err
+	}
+	server := api.New(api.Options{
+		Hub: h, Store: st,
+		Authenticator: auth.Authenticator{Verifier: verifier, Tickets: auth.NewTickets(auth.TicketOptions{Revocations: revocations})},
+		Revocations:   revocations,
+		Origins:       origins,
+		Proxies:       proxies,
+		Connections:   auth.NewConnLimiter(cfg.MaxConnectionsPerIP),
+		PingInterval:  time.Duration(cfg.PingInterval),
+		PingTimeout:   time.Duration(cfg.PingTimeout),
+		Version:       version, Logger: log,
+	})
+	return &node{cfg: cfg, log: log, store: st, hub: h, api: server}, nil
+}
+
+func texts(prefixes []config.Prefix) []string {
+	all := make([]string, len(prefixes))
+	for i, p := range prefixes {
+		all[i] = p.String()
+	}
+	return all
+}
+
+func hubOptions(cfg config.Serve, verifier *auth.Verifier, log *slog.Logger) hub.Options {
+	return hub.Options{
+		MaxMessage: int(cfg.MaxMessage), MaxInflated: int(cfg.MaxInflated), MaxHeads: cfg.MaxHeads,
+		DocumentCache: int64(cfg.DocumentCache), MaxDocuments: cfg.MaxDocumentsPerConnection,
+		MessageRate: cfg.MessageRate, MessageBurst: cfg.Burst(),
+		HandshakeTimeout: cfg.HandshakeTimeout, WriteTimeout: cfg.WriteTimeout,
+		Changes:  crdt.Limits{ChunkBytes: int(cfg.MaxInflated), Ops: cfg.MaxOps, Deps: cfg.MaxDeps},
+		Orphans:  crdt.OrphanLimits{Changes: cfg.MaxOrphans, Bytes: int(cfg.MaxOrphanBytes)},
+		Messages: protocol.Limits{Heads: cfg.MaxHeads, Need: cfg.MaxNeed},
+		Authenticate: func(ctx context.Context, token string) (hub.Session, error) {
+			p, err := verifier.Verify(ctx, token)
+			if err != nil {
+				return hub.Session{}, errors.New(auth.PublicMessage(err))
+			}
+			return api.Session(p), nil
+		},
+		Logger: log,
+	}
+}
+
+// run serves until ctx ends, then drains. The error is the cause of a failed
+// store; a signal is no error.
+func (n *node) run(ctx context.Context, listener net.Listener) error {
+	server := &http.Server{
+		Handler:           n.api.Handler(),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+
+	var cause error
+	select {
+	case <-ctx.Done():
+		if err := context.Cause(ctx); errors.Is(err, store.ErrFailed) {
+			cause = err
+			n.log.Error("the data folder takes no more writes; the server ends so that nothing is acknowledged that isn't safe",
+				"data", n.cfg.Data, "error", err)
+		}
+	case err := <-served:
+		cause = fmt.Errorf("serve: %w", err)
+	}
+	if cause == nil {
+		n.drain()
+	}
+	_ = server.Close()
+	n.hub.Close()
+	err := n.store.Close()
+	if cause != nil {
+		return cause
+	}
+	if err == nil {
+		n.log.Info("stopped")
+	}
+	return err
+}
+
+// drain lets what is under way finish.
+func (n *node) drain() {
+	n.log.Info("draining", "timeout", n.cfg.DrainTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), n.cfg.DrainTimeout)
+	defer cancel()
+	if err := n.api.Drain(ctx); err != nil {
+		n.log.Warn("not everything was drained in time; clients will send the rest again", "error", err)
+	}
+}
+
+// revocationStore keeps revocations in the store.
+type revocationStore struct{ store *store.Store }
+
+// Load returns all revocations.
+func (s revocationStore) Load() ([]auth.Revocation, error) {
+	stored, err := s.store.Revocations()
+	if err != nil {
+		return nil, err
+	}
+	all := make([]auth.Revocation, len(stored))
+	for i, r := range stored {
+		all[i] = auth.Revocation{Company: r.Company, Kind: auth.RevocationKind(r.Kind), ID: r.ID, At: r.At, Until: r.Until, By: r.By}
+	}
+	return all, nil
+}
+
+// Save returns once the revocation is durable.
+func (s revocationStore) Save(ctx context.Context, r auth.Revocation) error {
+	done := make(chan error, 1)
+	err := s.store.PutRevocation(ctx, store.Revocation{
+		Company: r.Company, Kind: store.RevocationKind(r.Kind), ID: r.ID, At: r.At, Until: r.Until, By: r.By,
+	}, func(err error) { done <- err })
+	if err != nil {
+		return err
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,119 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"concord/internal/auth"
+	"concord/store"
+	"concord/sync/hub"
+	"concord/sync/wire"
+)
+
+// Store is what the REST endpoints read; *store.Store is one.
+type Store interface {
+	Rejections(company string, limit int, before uint64) ([]store.Rejection, error)
+}
+
+// Options are the parts that a Server joins; all but Logger are needed.
+type Options struct {
+	Hub           *hub.Hub
+	Store         Store
+	Authenticator auth.Authenticator
+	Revocations   *auth.Revocations
+	Origins       auth.Origins
+	Proxies       auth.Proxies
+	Connections   *auth.ConnLimiter
+	PingInterval  time.Duration
+	PingTimeout   time.Duration
+	Version       string
+	Logger        *slog.Logger // nil discards
+}
+
+// Server answers HTTP. It is safe for concurrent use.
+type Server struct {
+	opts     Options
+	log      *slog.Logger
+	frames   *frameBudget
+	handler  http.Handler
+	ready    atomic.Bool
+	metrics  *prometheus.Registry
+	refusals *prometheus.CounterVec
+}
+
+// New returns a server that is ready. Revocations reach open connections from then on.
+func New(o Options) *Server {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{opts: o, log: o.Logger, frames: newFrameBudget()}
+	s.ready.Store(true)
+	s.metrics = s.newMetrics()
+	o.Revocations.Subscribe(s.disconnectRevoked)
+
+	mux := http.NewServeMux()
+	config := huma.DefaultConfig("Concord", o.Version)
+	config.Info.Description = "Collaborative document sync for ERP systems."
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT"},
+	}
+	config.CreateHooks = nil // no $schema links in the bodies
+	rest := humago.New(mux, config)
+	s.registerTickets(rest)
+	s.registerRejections(rest)
+	s.registerRevocations(rest)
+	s.registerHealth(rest)
+	mux.HandleFunc("GET /v1/sync", s.serveSync)
+	mux.Handle("GET /metrics", s.metricsHandler())
+	mux.HandleFunc("GET /{$}", s.serveIndex)
+	s.handler = o.Origins.CORS(mux)
+	return s
+}
+
+// Handler returns the root of all endpoints.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Drain makes /ready answer 503, so that a load balancer sends nobody here, and
+// ends the connections in good order, see hub.Hub.Drain.
+func (s *Server) Drain(ctx context.Context) error {
+	s.ready.Store(false)
+	return s.opts.Hub.Drain(ctx)
+}
+
+// disconnectRevoked closes the connections that a revocation covers.
+func (s *Server) disconnectRevoked(r auth.Revocation) {
+	n := s.opts.Hub.Disconnect(func(session hub.Session) bool {
+		return r.Covers(auth.Principal{Company: session.Company, User: session.User, TokenID: session.TokenID, IssuedAt: session.IssuedAt})
+	}, wire.CloseUnauthenticated, "the token was revoked; sign in again")
+	s.log.Info("revoked", "company", r.Company, "kind", string(r.Kind), "by", r.By, "connections", n)
+}
+
+// serveIndex says what is where, for a person who opens the server's address.
+func (s *Server) serveIndex(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte("Concord " + s.opts.Version + `
+
+GET  /v1/sync      WebSocket for automerge-repo clients
+GET  /docs         the REST endpoints, readable; /openapi.json for programs
+GET  /health       is the process up?     GET /ready    does it take connections?
+GET  /metrics      Prometheus
+`))
+}
+
+// closeFor returns how a refused credential ends a WebSocket.
+func closeFor(err error) *wire.CloseError {
+	code := wire.CloseUnauthenticated
+	var ae *auth.Error
+	if errors.As(err, &ae) && ae.Temporary() {
+		code = wire.CloseTryLater
+	}
+	return wire.NewCloseError(code, auth.PublicMessage(err))
+}

@@ -1,0 +1,80 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/coder/websocket"
+
+	"concord/internal/auth"
+	"concord/internal/id"
+	"concord/sync/hub"
+	"concord/sync/wire"
+)
+
+// subprotocol is answered to clients that bring their token in the subprotocol list.
+const subprotocol = "concord.v1"
+
+// serveSync upgrades a connection and serves it until it ends. A refusal is
+// told inside the WebSocket, as a close code with a reason: browsers show
+// nothing of an HTTP answer.
+func (s *Server) serveSync(w http.ResponseWriter, r *http.Request) {
+	release, free := s.opts.Connections.Acquire(s.opts.Proxies.ClientIP(r))
+	if free {
+		defer release()
+	}
+	var principal auth.Principal
+	var refused *wire.CloseError
+	if !free {
+		refused = wire.NewCloseError(wire.CloseTooMany, "too many connections from this address; close some first")
+	} else if p, _, err := s.opts.Authenticator.Authenticate(r); err != nil {
+		refused = closeFor(err)
+		s.log.Info("connection refused", "error", auth.PublicMessage(err), "cause", err)
+	} else {
+		principal = p
+	}
+
+	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+		Subprotocols:       []string{subprotocol},
+		InsecureSkipVerify: true, // the CORS handler has checked the origin
+		CompressionMode:    websocket.CompressionDisabled,
+	})
+	if err != nil {
+		s.log.Debug("no WebSocket", "error", err)
+		return
+	}
+	socket := newSocket(conn, s.frames)
+	if refused != nil {
+		s.refusals.WithLabelValues(closeLabel(refused.Code)).Inc()
+		socket.Close(refused.Code, refused.Reason)
+		return
+	}
+	s.log.Info("connected", "company", principal.Company, "user", principal.User)
+	socket.keepAlive(s.opts.PingInterval, s.opts.PingTimeout)
+	// The request's context ends when its handler does; the hub ends the
+	// connection, and Serve returns then.
+	err = s.opts.Hub.Serve(context.WithoutCancel(r.Context()), socket, Session(principal))
+	s.log.Info("disconnected", "company", principal.Company, "user", principal.User, "cause", endOf(err))
+}
+
+// Session returns what the hub has to know of a principal.
+func Session(p auth.Principal) hub.Session {
+	session := hub.Session{
+		Company: p.Company, User: p.User, TokenID: p.TokenID, IssuedAt: p.IssuedAt,
+		Expires: p.Deadline, ReadOnly: !p.CanWrite(),
+	}
+	if p.Docs != nil {
+		session.MayOpen = func(doc id.DocumentID) bool { return p.MayOpen(doc.String()) }
+	}
+	return session
+}
+
+// endOf describes the end of a connection without anything that the client sent.
+func endOf(err error) string {
+	var ce *wire.CloseError
+	if errors.As(err, &ce) {
+		return ce.Error()
+	}
+	return "the client went away"
+}

@@ -1,0 +1,90 @@
+package hub
+
+import "time"
+
+// evictSample is how many documents are looked at to find one to unload: the
+// one unused for the longest of a random sample is old enough.
+const evictSample = 32
+
+// cached notes that a document's memory has grown by some bytes. The document's
+// lock is held.
+func (h *Hub) cached(d *document, grown int64) {
+	if h.memory.Add(grown) > h.opts.DocumentCache && grown > 0 {
+		h.heat(d)
+		h.wakeSweep()
+	}
+}
+
+func (h *Hub) wakeSweep() {
+	select {
+	case h.evictNow <- struct{}{}:
+	default:
+	}
+}
+
+// evict unloads documents until the cache is within its budget, or nothing
+// more can be unloaded at the moment.
+func (h *Hub) evict() {
+	for misses := 0; h.memory.Load() > h.opts.DocumentCache && misses < 8; {
+		if d := h.oldest(); d == nil || !d.unload() {
+			misses++
+		}
+	}
+}
+
+// oldest returns the document that was unused for the longest, of a sample.
+func (h *Hub) oldest() (oldest *document) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	seen := 0
+	for _, d := range h.documents { // in random order
+		if d.graphBytes.Load() == 0 {
+			continue
+		}
+		if oldest == nil || d.lastUsed.Load() < oldest.lastUsed.Load() {
+			oldest = d
+		}
+		if seen++; seen == evictSample {
+			break
+		}
+	}
+	return oldest
+}
+
+// sweep saves sync states and frees what idle documents hold besides their
+// graphs, every Options.SaveInterval, and keeps the cache within its budget.
+func (h *Hub) sweep() {
+	ticker := time.NewTicker(h.opts.SaveInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-h.ctx.Done():
+			return
+		case <-h.evictNow:
+			h.evict()
+		case <-ticker.C:
+			h.saveAll()
+			h.evict()
+		}
+	}
+}
+
+// saveAll writes the unsaved sync states of all documents that were in use.
+func (h *Hub) saveAll() {
+	h.mu.Lock()
+	hot := h.hot
+	h.hot = make(map[*document]struct{})
+	h.mu.Unlock()
+	idleSince := h.opts.Now().Add(-h.opts.SaveInterval).UnixNano()
+	for d := range hot {
+		d.mu.Lock()
+		d.saveLocked(d.links)
+		if d.lastUsed.Load() <= idleSince {
+			d.relaxLocked()
+			d.tidyLocked()
+		} else if !d.removed {
+			h.heat(d)
+		}
+		d.mu.Unlock()
+	}
+}

@@ -1,0 +1,19 @@
+// Package hub joins connected peers to documents: it receives their sync
+// messages, gates and stages the changes in them, has them committed, and fans
+// every durable change out to the peers that have the document open.
+//
+// A message takes this way:
+//
+//	Conn.Read → peer.handle → document.receive: gate, stage in the graph
+//	  → Store.Append: group commit, fsync
+//	  → document.settle: publish, update the peer's sync state, mark peers dirty
+//	  → peer.flush: generate one message per dirty document → Conn.Write
+//
+// Nothing is put into a message before it is durable: changes that are staged
+// but not committed are not published in the graph, and the graph's published
+// part is all that the protocol sees.
+//
+// Locks: Hub.mu guards the maps of peers and documents, document.mu one
+// document with its links, peer.mu one peer's outbox. document.mu may be held
+// when peer.mu or Hub.mu is taken; never the other way round.
+package hub

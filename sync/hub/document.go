@@ -1,0 +1,214 @@
+package hub
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"concord/crdt"
+	"concord/store"
+	"concord/sync/protocol"
+	"concord/sync/wire"
+)
+
+// document is one document that peers have open, or whose graph is still in memory.
+type document struct {
+	hub *Hub
+	key store.DocKey
+
+	graphBytes atomic.Int64 // memory of graph, orphans and recent; 0 = not in memory
+	lastUsed   atomic.Int64 // hub clock, nanoseconds
+
+	mu      sync.Mutex // guards the following fields
+	removed bool       // no longer in Hub.documents; look it up again
+	links   []*link
+	exists  bool        // at least one change is durable
+	graph   *crdt.Graph // nil = not in memory
+	tips    []crdt.Hash // heads with the staged changes, sorted
+	orphans *crdt.Orphans
+	refused refusals
+	pending []*message // received, not settled, in order
+	recent  recentChanges
+	cache   protocol.Cache
+	frame   sharedMessage
+}
+
+// sharedMessage is the frame of the sync message that was encoded last.
+type sharedMessage struct {
+	encoded *protocol.Encoded
+	frame   wire.Shared
+}
+
+// attach adds a link; ok is false when the document has left memory meanwhile.
+func (d *document) attach(l *link, user string) (ok bool, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.removed {
+		return false, nil
+	}
+	l.document = d
+	if err := d.load(); err != nil {
+		return false, err
+	}
+	if l.peer.keepState {
+		saved, found, err := d.hub.store.SyncState(l.syncKey(user))
+		if err != nil {
+			return false, fmt.Errorf("read sync state: %w", err)
+		}
+		if found {
+			state, err := protocol.Load(saved, l.options)
+			if err != nil {
+				// A state that can't be read is worth no more than none.
+				d.hub.log.Warn("saved sync state ignored", "document", d.key.Document.String(), "error", err)
+			} else {
+				state.Prune(d.graph)
+				l.state = state
+			}
+		}
+	}
+	d.links = append(d.links, l)
+	return true, nil
+}
+
+// detach removes a link, saving its sync state.
+func (d *document) detach(l *link) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	l.gone = true
+	d.saveLocked([]*link{l})
+	if i := slices.Index(d.links, l); i >= 0 {
+		d.links = slices.Delete(d.links, i, i+1)
+	}
+	if d.orphans != nil {
+		d.orphans.DropSender(sender{l.peer.currentSession().User, l.peer.device()}.String())
+	}
+	d.tidyLocked()
+}
+
+// tidyLocked forgets a document that nobody needs.
+func (d *document) tidyLocked() {
+	if len(d.links) == 0 && len(d.pending) == 0 && d.graph == nil && !d.removed {
+		d.hub.forget(d)
+	}
+}
+
+// load brings the graph into memory.
+func (d *document) load() error {
+	d.lastUsed.Store(d.hub.opts.Now().UnixNano())
+	if d.graph != nil {
+		return nil
+	}
+	info, found, err := d.hub.store.Document(d.key)
+	if err != nil {
+		return fmt.Errorf("read document %s: %w", d.key.Document, err)
+	}
+	graph := crdt.NewGraph()
+	if found {
+		err = d.hub.store.Changes(d.key, 0, info.Changes, func(i uint64, c store.Change) error {
+			h, err := crdt.ParseStoredChange(c.Bytes, c.Hash)
+			if err != nil {
+				return fmt.Errorf("change %d: %w", i, err)
+			}
+			return graph.Restore(h)
+		})
+		if err != nil {
+			return fmt.Errorf("load document %s: %w", d.key.Document, err)
+		}
+		d.hub.stats.loads.Add(1)
+	}
+	d.graph, d.exists = graph, graph.Len() > 0
+	d.tips = graph.Heads()
+	d.account()
+	return nil
+}
+
+// account tells the document cache what the document holds.
+func (d *document) account() {
+	size := int64(0)
+	if d.graph != nil {
+		size = int64(d.graph.Size() + d.recent.size)
+		if d.orphans != nil {
+			size += int64(d.orphans.Bytes())
+		}
+	}
+	d.hub.cached(d, size-d.graphBytes.Swap(size))
+}
+
+// unload frees the graph of a document in which nothing is under way. Orphans
+// go with it: their senders are asked to offer them again.
+func (d *document) unload() bool {
+	if !d.mu.TryLock() {
+		return false
+	}
+	defer d.mu.Unlock()
+	if d.graph == nil || len(d.pending) > 0 || d.removed {
+		return false
+	}
+	if d.orphans != nil && d.orphans.Len() > 0 {
+		for _, l := range d.links {
+			l.state.RequestReset()
+			l.peer.mark(l)
+		}
+	}
+	d.graph, d.tips, d.orphans = nil, nil, nil
+	d.recent, d.cache, d.frame = recentChanges{}, protocol.Cache{}, sharedMessage{}
+	d.account()
+	d.hub.stats.unloads.Add(1)
+	d.tidyLocked()
+	return true
+}
+
+// changeBytes returns a published change for a message. The slice stays valid.
+func (d *document) changeBytes(i int) ([]byte, error) {
+	if b := d.recent.get(i); b != nil {
+		return b, nil
+	}
+	b, err := d.hub.store.Change(d.key, uint64(i))
+	if err != nil {
+		return nil, fmt.Errorf("read change %d of document %s: %w", i, d.key.Document, err)
+	}
+	return b, nil
+}
+
+// generate returns the next frame for a link, nil when there's nothing to say.
+func (d *document) generate(l *link) ([]byte, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if l.gone {
+		return nil, nil
+	}
+	if l.tell {
+		l.tell = false
+		return wire.DocUnavailable{SenderID: d.hub.id, TargetID: l.peer.id, Document: d.key.Document}.Append(nil), nil
+	}
+	if l.unavailable {
+		return nil, nil
+	}
+	if err := d.load(); err != nil {
+		return nil, err
+	}
+	out, ok, err := l.state.Generate(d.view(), &d.cache)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		l.state.Settle(d.graph)
+		return nil, nil
+	}
+	if d.frame.encoded != out {
+		d.frame = sharedMessage{out, wire.Share(wire.Sync{SenderID: d.hub.id, Document: d.key.Document, Data: out.Bytes})}
+		d.hub.stats.encoded.Add(1)
+	}
+	d.hub.stats.generated.Add(1)
+	return d.frame.frame.AppendTo(nil, l.peer.id), nil
+}
+
+// view is the published part of the document, as the sync protocol sees it.
+func (d *document) view() protocol.Document {
+	v := protocol.Document{Graph: d.graph, Change: d.changeBytes}
+	if d.orphans != nil {
+		v.OrphanDeps = d.orphans.Deps
+	}
+	return v
+}

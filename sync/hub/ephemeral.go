@@ -1,0 +1,37 @@
+package hub
+
+import (
+	"concord/sync/wire"
+)
+
+// receiveEphemeral passes a peer's message on to the others that have the
+// document open. Nothing of it is stored.
+func (p *peer) receiveEphemeral(m wire.Ephemeral) {
+	if m.SessionID == p.sessionID && m.Count <= p.lastCount {
+		p.hub.stats.echoes.Add(1)
+		return
+	}
+	p.sessionID, p.lastCount = m.SessionID, m.Count
+	l := p.links[m.Document]
+	if l == nil {
+		return // only who has the document open may speak in it
+	}
+	frame := wire.Share(m)
+	for _, other := range l.document.others(l) {
+		other.relay(frame)
+	}
+	p.hub.stats.ephemerals.Add(1)
+}
+
+// others returns the peers of all links but one.
+func (d *document) others(but *link) []*peer {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	peers := make([]*peer, 0, len(d.links))
+	for _, l := range d.links {
+		if l != but {
+			peers = append(peers, l.peer)
+		}
+	}
+	return peers
+}

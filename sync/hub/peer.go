@@ -1,0 +1,192 @@
+package hub
+
+import (
+	"context"
+	"sync"
+
+	"concord/internal/id"
+	"concord/sync/wire"
+)
+
+const (
+	// maxNotices bounds the error messages that wait for one slow client; further ones are dropped.
+	maxNotices = 64
+	// maxPresence and maxPresenceBytes bound the ephemeral and remote-heads
+	// messages that wait for one slow client; the oldest are dropped.
+	maxPresence      = 256
+	maxPresenceBytes = 1 << 20
+)
+
+// peer is one joined client. Its writer is a goroutine that exists only while
+// there is something to write.
+type peer struct {
+	*connection
+	id        string // chosen by the client
+	storageID string // "" = none
+	keepState bool   // its sync states are kept across connections
+
+	// The reader's own.
+	links     map[id.DocumentID]*link
+	sessionID string // of the ephemeral messages that it sends
+	lastCount uint64
+
+	mu            sync.Mutex // guards the following fields
+	notices       [][]byte   // handshake, errors, token answers: written first
+	dirty         []*link    // documents that may have something to say, each once: written second
+	presence      []sharedFrame
+	presenceBytes int
+	writing       bool                // a flush is running
+	left          bool                // nothing is written any more
+	remotes       map[string]struct{} // storage IDs whose heads it wants to hear of
+}
+
+// sharedFrame is a frame that several peers get, each with its own target ID.
+type sharedFrame = wire.Shared
+
+func newPeer(c *connection, join wire.Join) *peer {
+	return &peer{
+		connection: c, id: join.SenderID, storageID: join.Metadata.StorageID,
+		keepState: join.Metadata.StorageID != "" && !join.Metadata.Ephemeral,
+		links:     make(map[id.DocumentID]*link),
+	}
+}
+
+// device names where the peer's changes come from.
+func (p *peer) device() string {
+	if p.storageID != "" {
+		return p.storageID
+	}
+	return p.id
+}
+
+// notify queues a frame of the hub's own, before all documents.
+func (p *peer) notify(frame []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.notices) < maxNotices {
+		p.notices = append(p.notices, frame)
+		p.wakeLocked()
+	}
+}
+
+// mark queues a document to be looked at by the writer.
+func (p *peer) mark(l *link) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !l.queued {
+		l.queued = true
+		p.dirty = append(p.dirty, l)
+		p.wakeLocked()
+	}
+}
+
+// relay queues a message that may be dropped when the client is too slow.
+func (p *peer) relay(f sharedFrame) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	size := f.Len(p.id)
+	for len(p.presence) > 0 && (len(p.presence) >= maxPresence || p.presenceBytes+size > maxPresenceBytes) {
+		p.presenceBytes -= p.presence[0].Len(p.id)
+		p.presence[0] = sharedFrame{}
+		p.presence = p.presence[1:]
+		p.hub.stats.presenceDropped.Add(1)
+	}
+	p.presence = append(p.presence, f)
+	p.presenceBytes += size
+	p.wakeLocked()
+}
+
+func (p *peer) wakeLocked() {
+	if p.writing || p.left {
+		return
+	}
+	p.writing = true
+	p.hub.writers.Add(1)
+	go p.flush()
+}
+
+// flush writes until nothing is left to write.
+func (p *peer) flush() {
+	defer p.hub.writers.Add(-1)
+	for {
+		frame, more, err := p.nextFrame()
+		if err != nil {
+			p.hub.log.Error("generate sync message", "user", p.currentSession().User, "error", err)
+			p.leaveWriter()
+			p.close(wire.CloseTryLater, "the server couldn't read the document; come back later")
+			return
+		}
+		if !more {
+			return
+		}
+		ctx, cancel := context.WithTimeout(p.hub.ctx, p.hub.opts.WriteTimeout)
+		err = p.socket.Write(ctx, frame)
+		cancel()
+		if err != nil {
+			p.leaveWriter()
+			p.close(wire.CloseTryLater, "the client didn't take a message in time; come back later")
+			return
+		}
+		p.hub.stats.framesOut.Add(1)
+		p.hub.stats.bytesOut.Add(uint64(len(frame)))
+	}
+}
+
+// nextFrame takes the next frame from the outbox; more is false when the
+// writer may end.
+func (p *peer) nextFrame() (frame []byte, more bool, err error) {
+	for {
+		p.mu.Lock()
+		var l *link
+		switch {
+		case p.left:
+			p.writing = false
+			p.mu.Unlock()
+			return nil, false, nil
+		case len(p.notices) > 0:
+			frame, p.notices = p.notices[0], p.notices[1:]
+		case len(p.dirty) > 0:
+			l, p.dirty = p.dirty[0], p.dirty[1:]
+			l.queued = false
+		case len(p.presence) > 0:
+			f := p.presence[0]
+			p.presence = p.presence[1:]
+			p.presenceBytes -= f.Len(p.id)
+			frame = f.AppendTo(nil, p.id)
+		default:
+			// Nothing is kept for a writer that has nothing to do.
+			p.notices, p.dirty, p.presence, p.writing = nil, nil, nil, false
+			p.mu.Unlock()
+			return nil, false, nil
+		}
+		p.mu.Unlock()
+		if l != nil {
+			if frame, err = l.document.generate(l); err != nil {
+				return nil, false, err
+			}
+		}
+		if frame != nil {
+			return frame, true, nil
+		}
+	}
+}
+
+// leaveWriter makes the outbox refuse everything, after a failure.
+func (p *peer) leaveWriter() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.left = true
+	p.notices, p.dirty, p.presence = nil, nil, nil
+}
+
+// leave ends the peer, but not its connection.
+func (p *peer) leave() {
+	p.mu.Lock()
+	p.left = true
+	p.mu.Unlock()
+	p.hub.unregister(p)
+	for _, l := range p.links {
+		l.document.detach(l)
+	}
+	p.links = nil
+}

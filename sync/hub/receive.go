@@ -1,0 +1,326 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"concord/crdt"
+	"concord/internal/id"
+	"concord/store"
+	"concord/sync/protocol"
+	"concord/sync/wire"
+)
+
+// message is a received sync message on its way to being settled.
+type message struct {
+	link    *link
+	sync    *protocol.Message
+	request bool
+	upTo    int            // the graph's length with this message's changes
+	chunks  []*crdt.Change // staged from this message, in graph order
+	durable bool
+	done    func() // gives back what the message holds of the hub's budget
+}
+
+// receiveSync takes a sync or request message.
+func (p *peer) receiveSync(ctx context.Context, frame Frame, doc id.DocumentID, data []byte, request bool) error {
+	s := p.currentSession()
+	if s.MayOpen != nil && !s.MayOpen(doc) {
+		frame.release()
+		p.notify(wire.DocUnavailable{SenderID: p.hub.id, TargetID: p.id, Document: doc}.Append(nil))
+		return nil
+	}
+	m, err := protocol.Decode(data, p.hub.opts.Messages)
+	if err != nil {
+		frame.release()
+		return wire.NewCloseError(wire.CloseMalformed, describe(doc, "sync message: %v", err))
+	}
+	l, err := p.open(doc)
+	if err != nil {
+		frame.release()
+		return err
+	}
+	weight := min(int64(len(frame.Data)), p.hub.opts.StagedBytes)
+	if err := p.hub.staged.Acquire(ctx, weight); err != nil {
+		frame.release()
+		return err
+	}
+	in := &message{link: l, sync: m, request: request, done: func() {
+		frame.release()
+		p.hub.staged.Release(weight)
+	}}
+	var changes []*crdt.Change
+	if !s.ReadOnly {
+		changes = p.parse(doc, m.Changes)
+	}
+	return l.document.receive(in, changes, s)
+}
+
+// parse reads the changes of a message. What can't be accepted is refused
+// without harm to the rest; after a chunk whose end can't be found the rest of
+// its part is lost.
+func (p *peer) parse(doc id.DocumentID, parts [][]byte) []*crdt.Change {
+	var changes []*crdt.Change
+	inflated := 0
+	for _, rest := range parts {
+		for len(rest) > 0 {
+			chunk, next, err := crdt.NextChunk(rest)
+			if err != nil {
+				p.refuse(doc, err)
+				break
+			}
+			rest = next
+			c, err := p.hub.parseChange(chunk)
+			if err != nil {
+				p.refuse(doc, err)
+				continue
+			}
+			if inflated += len(c.Bytes()); inflated > p.hub.opts.MaxInflated {
+				p.refuse(doc, &crdt.RefusalError{Hash: c.Hash, Reason: crdt.ReasonLimit, Detail: "the message holds too many bytes once inflated"})
+				return changes
+			}
+			changes = append(changes, c)
+		}
+	}
+	return changes
+}
+
+// parseChange parses one chunk. Compressed ones, which may grow a thousandfold,
+// take turns, so that their memory is bounded over all connections.
+func (h *Hub) parseChange(chunk crdt.Chunk) (*crdt.Change, error) {
+	if chunk.Type == crdt.ChunkCompressed {
+		h.inflate <- struct{}{}
+		defer func() { <-h.inflate }()
+	}
+	return chunk.ParseChange(h.opts.Changes)
+}
+
+// receive gates and stages the changes of a message, then settles it, at once
+// or after the commit of what it has to wait for.
+func (d *document) receive(in *message, changes []*crdt.Change, s Session) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	l := in.link
+	if err := d.load(); err != nil {
+		in.done()
+		return err
+	}
+	runs := d.stage(l, s.User, changes)
+	in.upTo = d.graph.Staged()
+	in.durable = len(runs) == 0
+	d.pending = append(d.pending, in)
+	for i, run := range runs {
+		in.chunks = append(in.chunks, run.changes...)
+		done := func(err error) { d.committed(nil, err) }
+		if i == len(runs)-1 {
+			done = func(err error) { d.committed(in, err) }
+		}
+		if err := d.hub.store.Append(d.hub.ctx, run.write(d.key, d.hub), done); err != nil {
+			// The graph now holds what will never be durable.
+			in.done()
+			d.abandonLocked()
+			return err
+		}
+	}
+	d.settleLocked()
+	d.account()
+	return nil
+}
+
+// run is a row of changes from one sender.
+type run struct {
+	sender  sender
+	first   int
+	changes []*crdt.Change
+	heads   []crdt.Hash // after these changes
+}
+
+// sender says whose changes they are.
+type sender struct{ user, device string }
+
+func (r run) write(key store.DocKey, h *Hub) store.Append {
+	changes := make([]store.Change, len(r.changes))
+	for i, c := range r.changes {
+		changes[i] = store.Change{Hash: store.Hash(c.Hash), Bytes: c.Bytes()}
+	}
+	heads := make([]store.Hash, len(r.heads))
+	for i, x := range r.heads {
+		heads[i] = store.Hash(x)
+	}
+	return store.Append{
+		Doc: key, First: uint64(r.first), Changes: changes, Heads: heads,
+		By: store.Attribution{User: r.sender.user, Device: r.sender.device, Received: h.opts.Now()},
+	}
+}
+
+// stage passes changes through the gate into the graph and returns what has to
+// be written, split by sender: a change may release others that waited for it.
+func (d *document) stage(l *link, user string, changes []*crdt.Change) []run {
+	var runs []run
+	from := sender{user, l.peer.device()}
+	for _, c := range changes {
+		d.stageOne(l, from, c, &runs)
+	}
+	return runs
+}
+
+func (d *document) stageOne(l *link, from sender, change *crdt.Change, runs *[]run) {
+	type candidate struct {
+		change *crdt.Change
+		from   sender
+	}
+	queue := []candidate{{change, from}}
+	for len(queue) > 0 {
+		c := queue[0]
+		queue = queue[1:]
+		index, err := d.appendChange(c.change)
+		var missing *crdt.MissingDepsError
+		switch {
+		case err == nil:
+			if n := len(*runs); n == 0 || (*runs)[n-1].sender != c.from {
+				*runs = append(*runs, run{sender: c.from, first: index})
+			}
+			last := &(*runs)[len(*runs)-1]
+			last.changes = append(last.changes, c.change)
+			last.heads = d.tips
+			if d.orphans != nil {
+				for _, o := range d.orphans.Release(c.change.Hash) {
+					queue = append(queue, candidate{o.Change, parseSender(o.Sender)})
+				}
+			}
+		case errors.Is(err, crdt.ErrKnown):
+		case errors.As(err, &missing):
+			d.hold(l, c.from, c.change, missing.Missing)
+		default:
+			l.peer.refuse(d.key.Document, err)
+			d.refused.add(c.change.Hash)
+		}
+	}
+}
+
+// appendChange stages one change in the graph and keeps the tips.
+func (d *document) appendChange(c *crdt.Change) (int, error) {
+	merges := slices.ContainsFunc(c.Deps, func(h crdt.Hash) bool { return slices.Contains(d.tips, h) })
+	if len(d.tips) >= d.hub.opts.MaxHeads && !merges && !d.graph.HasStaged(c.Hash) {
+		return 0, &crdt.RefusalError{Hash: c.Hash, Reason: crdt.ReasonLimit, Detail: "the document has too many concurrent heads; merge them first"}
+	}
+	index, err := d.graph.Append(c.Header())
+	if err != nil {
+		return 0, err
+	}
+	tips := make([]crdt.Hash, 0, len(d.tips)+1)
+	for _, t := range d.tips {
+		if !slices.Contains(c.Deps, t) {
+			tips = append(tips, t)
+		}
+	}
+	tips = append(tips, c.Hash)
+	crdt.SortHashes(tips)
+	d.tips = tips
+	return index, nil
+}
+
+// hold keeps a change until its dependencies arrive.
+func (d *document) hold(l *link, from sender, c *crdt.Change, missing []crdt.Hash) {
+	for _, h := range missing {
+		if d.refused.has(h) {
+			l.peer.refuse(d.key.Document, &crdt.RefusalError{Hash: c.Hash, Reason: ReasonRefusedDependency,
+				Detail: "it depends on " + h.String() + ", which was refused"})
+			break
+		}
+	}
+	if d.orphans == nil {
+		d.orphans = crdt.NewOrphans(d.hub.opts.Orphans)
+	}
+	for _, e := range d.orphans.Add(c, from.String(), missing) {
+		d.hub.stats.orphansEvicted.Add(1)
+		d.askAgain(parseSender(e.Sender))
+	}
+}
+
+// askAgain makes a sender forget what it believes to have sent, after its
+// orphans were dropped.
+func (d *document) askAgain(from sender) {
+	for _, l := range d.links {
+		if l.peer.device() == from.device {
+			l.state.RequestReset()
+		}
+	}
+}
+
+// committed is called by the store when a write is durable, or never will be.
+func (d *document) committed(in *message, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err != nil {
+		d.abandonLocked()
+		return
+	}
+	if in != nil {
+		in.durable = true
+		d.settleLocked()
+		d.account()
+	}
+}
+
+// abandonLocked drops a document whose staged changes can't become durable.
+// The peers that sent them have got no acknowledgement.
+func (d *document) abandonLocked() {
+	for _, in := range d.pending {
+		in.done()
+	}
+	d.pending, d.graph, d.tips, d.orphans = nil, nil, nil, nil
+	d.recent, d.cache, d.frame = recentChanges{}, protocol.Cache{}, sharedMessage{}
+	d.account()
+}
+
+// settleLocked finishes the messages at the front that wait for nothing.
+func (d *document) settleLocked() {
+	for len(d.pending) > 0 && d.pending[0].durable {
+		in := d.pending[0]
+		d.pending[0] = nil
+		d.pending = d.pending[1:]
+		d.settleOne(in)
+		in.done()
+	}
+	if len(d.pending) == 0 {
+		d.pending = nil
+	}
+}
+
+func (d *document) settleOne(in *message) {
+	before := d.graph.Heads()
+	first := d.graph.Len()
+	if in.upTo > first {
+		d.graph.Publish(in.upTo)
+		d.exists = true
+		for i, c := range in.chunks {
+			d.recent.add(first+i, c.Bytes())
+		}
+		d.hub.stats.changes.Add(uint64(len(in.chunks)))
+		for _, l := range d.links {
+			l.unavailable = false
+			if l != in.link {
+				l.peer.mark(l)
+			}
+		}
+	}
+	l := in.link
+	if l.gone {
+		return
+	}
+	shared := l.state.SharedHeads()
+	l.state.Receive(d.view(), in.sync, before)
+	if l.peer.keepState && !slices.Equal(shared, l.state.SharedHeads()) {
+		l.unsaved = true
+	}
+	if in.request && !d.exists {
+		l.unavailable, l.tell = true, true
+	} else {
+		l.unavailable = false
+	}
+	d.gossip(l, in.sync.Heads)
+	d.hub.heat(d)
+	l.peer.mark(l)
+}

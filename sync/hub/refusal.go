@@ -1,0 +1,67 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"concord/crdt"
+	"concord/internal/id"
+	"concord/store"
+	"concord/sync/wire"
+)
+
+// ReasonRefusedDependency is the reason for a change that waits, for ever, for
+// one that the gate has refused.
+const ReasonRefusedDependency crdt.Reason = "refused-dependency"
+
+// maxRefused is how many refused hashes a document in memory remembers.
+const maxRefused = 1024
+
+// refusals remembers the hashes of refused changes, so that what depends on
+// them can be told why it waits.
+type refusals struct {
+	hashes map[crdt.Hash]struct{}
+}
+
+func (r *refusals) add(h crdt.Hash) {
+	if r.hashes == nil {
+		r.hashes = make(map[crdt.Hash]struct{})
+	}
+	if len(r.hashes) < maxRefused {
+		r.hashes[h] = struct{}{}
+	}
+}
+
+func (r *refusals) has(h crdt.Hash) bool {
+	_, ok := r.hashes[h]
+	return ok
+}
+
+// refuse counts, logs and lists a change that the gate didn't take, and tells
+// its sender.
+func (p *peer) refuse(doc id.DocumentID, err error) {
+	var r *crdt.RefusalError
+	if !errors.As(err, &r) {
+		r = &crdt.RefusalError{Reason: crdt.ReasonMalformed, Detail: err.Error()}
+	}
+	h, s := p.hub, p.currentSession()
+	h.stats.refuse(r.Reason)
+	h.log.Warn("change refused", "company", s.Company, "document", doc.String(), "hash", r.Hash.String(),
+		"user", s.User, "device", p.device(), "reason", string(r.Reason), "detail", r.Detail)
+	now := h.opts.Now()
+	// A rejection that can't be written is still in the log above.
+	_ = h.store.PutRejection(context.WithoutCancel(h.ctx), store.Rejection{
+		Company: s.Company, Document: doc, Hash: store.Hash(r.Hash), User: s.User, Device: p.device(),
+		Reason: string(r.Reason), Detail: r.Detail, First: now, Last: now, Count: 1,
+	}, func(error) {})
+	p.notify(wire.Error{SenderID: h.id, TargetID: p.id, Message: describe(doc, "change refused: %v", r)}.Append(nil))
+}
+
+// String packs a sender into the text by which the orphan pool knows it.
+func (s sender) String() string { return s.user + "\x00" + s.device }
+
+func parseSender(text string) sender {
+	user, device, _ := strings.Cut(text, "\x00")
+	return sender{user, device}
+}

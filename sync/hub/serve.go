@@ -1,0 +1,226 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"concord/internal/id"
+	"concord/sync/protocol"
+	"concord/sync/wire"
+)
+
+// joinBytes is the most that a client may send before it has joined.
+const joinBytes = 64 << 10
+
+// Serve runs one authenticated connection until it ends, and closes it. It
+// returns why the connection ended; a client that simply went away is an error
+// of its Read.
+func (h *Hub) Serve(ctx context.Context, conn Conn, s Session) error {
+	h.readers.Add(1)
+	defer h.readers.Add(-1)
+	limiter, done := h.limiter(s)
+	defer done()
+	c := newConnection(h, conn, s)
+	if err := h.connect(c); err != nil {
+		conn.Close(err.Code, err.Reason)
+		return err
+	}
+	defer h.disconnect(c)
+	r := &reader{connection: c, limiter: limiter}
+	err := r.run(ctx)
+	r.leave()
+	code, reason := wire.CloseTryLater, "the connection failed; come back later"
+	var ce *wire.CloseError
+	if errors.As(err, &ce) {
+		code, reason = ce.Code, ce.Reason
+	}
+	c.close(code, reason)
+	return err
+}
+
+// reader is the receiving side of one connection. A connection may carry one
+// peer after another: a peer can leave and join again.
+type reader struct {
+	*connection
+	limiter *rate.Limiter
+	peer    *peer // nil until joined
+}
+
+func (c *reader) run(ctx context.Context) error {
+	joined := new(atomic.Bool)
+	handshake := time.AfterFunc(c.hub.opts.HandshakeTimeout, func() {
+		if !joined.Load() {
+			c.close(wire.CloseHandshake, "no join message came in time; the first message must be a join")
+		}
+	})
+	defer handshake.Stop()
+	for {
+		limit := c.hub.opts.MaxMessage
+		if c.peer == nil {
+			limit = min(limit, joinBytes)
+		}
+		frame, err := c.socket.Read(ctx, limit)
+		if err != nil {
+			return err
+		}
+		c.hub.stats.framesIn.Add(1)
+		c.hub.stats.bytesIn.Add(uint64(len(frame.Data)))
+		if err := c.handle(ctx, frame); err != nil {
+			return err
+		}
+		if c.peer != nil && !joined.Swap(true) {
+			handshake.Stop()
+		}
+		if c.hub.draining.Load() {
+			// What isn't read is neither acknowledged nor lost: the client has it.
+			<-c.ended
+		}
+	}
+}
+
+// handle consumes one frame. An error ends the connection.
+func (c *reader) handle(ctx context.Context, frame Frame) error {
+	msg, err := wire.Decode(frame.Data, wire.Limits{Frame: c.hub.opts.MaxMessage})
+	if err != nil {
+		frame.release()
+		c.hub.log.Debug("frame refused", "user", c.currentSession().User, "error", err)
+		if closing := wire.CloseFor(err); closing != nil {
+			return closing
+		}
+		return nil
+	}
+	if err := c.limiter.Wait(ctx); err != nil {
+		frame.release()
+		return err
+	}
+	if c.peer == nil {
+		defer frame.release()
+		switch m := msg.(type) {
+		case wire.Join:
+			return c.join(m)
+		case wire.Leave:
+			return nil
+		}
+		return wire.NewCloseError(wire.CloseMalformed, "the first message must be a join")
+	}
+	// Clients pass ephemeral messages of others on to all their peers; what
+	// isn't the peer's own is an echo.
+	if s := msg.Sender(); s != c.peer.id && s != "" {
+		if _, join := msg.(wire.Join); !join {
+			frame.release()
+			c.hub.stats.echoes.Add(1)
+			return nil
+		}
+	}
+	switch m := msg.(type) {
+	case wire.Sync:
+		return c.peer.receiveSync(ctx, frame, m.Document, m.Data, false)
+	case wire.Request:
+		return c.peer.receiveSync(ctx, frame, m.Document, m.Data, true)
+	}
+	defer frame.release()
+	switch m := msg.(type) {
+	case wire.Ephemeral:
+		c.peer.receiveEphemeral(m)
+	case wire.Join:
+		return c.join(m)
+	case wire.Leave:
+		c.leave()
+	case wire.RemoteSubscriptionChange:
+		c.peer.subscribeRemotes(m)
+	case wire.Token:
+		return c.refresh(ctx, m)
+	}
+	// Peer, Error, DocUnavailable, RemoteHeadsChanged and TokenAnswer from a
+	// client need no answer: this node asks nobody for documents.
+	return nil
+}
+
+func (c *reader) join(m wire.Join) error {
+	if !m.Speaks(wire.ProtocolVersion) {
+		_ = c.socket.Write(c.hub.ctx, wire.Error{SenderID: c.hub.id, TargetID: m.SenderID,
+			Message: "unsupported protocol version; this server speaks version " + wire.ProtocolVersion}.Append(nil))
+		return wire.NewCloseError(wire.CloseMalformed, "unsupported protocol version; this server speaks version "+wire.ProtocolVersion)
+	}
+	c.leave() // a peer may join again on its own socket, as after a lost answer
+	p := newPeer(c.connection, m)
+	old, err := c.hub.register(p)
+	if err != nil {
+		return err
+	}
+	if old != nil {
+		old.close(wire.CloseReplaced, "a newer connection of the same peer took over")
+	}
+	c.peer = p
+	p.notify(wire.Peer{SenderID: c.hub.id, TargetID: p.id, Metadata: c.hub.metadata(), Version: wire.ProtocolVersion}.Append(nil))
+	c.hub.stats.joins.Add(1)
+	return nil
+}
+
+// leave ends the peer, if there is one, but not the connection.
+func (c *reader) leave() {
+	if c.peer != nil {
+		c.peer.leave()
+		c.peer = nil
+	}
+}
+
+// refresh takes a newer token for the open connection.
+func (c *reader) refresh(ctx context.Context, m wire.Token) error {
+	p := c.peer
+	answer := wire.TokenAnswer{SenderID: c.hub.id, TargetID: p.id}
+	if c.hub.opts.Authenticate == nil {
+		answer.Message = "this server takes no tokens on open connections"
+		p.notify(answer.Append(nil))
+		return nil
+	}
+	s, err := c.hub.opts.Authenticate(ctx, m.Token)
+	if err != nil {
+		answer.Message = err.Error()
+		p.notify(answer.Append(nil))
+		return nil
+	}
+	old := p.currentSession()
+	switch {
+	case s.Company != old.Company || s.User != old.User:
+		answer.Message = "the token is another user's; open a connection of its own for it"
+	case !old.samePowers(s):
+		return wire.NewCloseError(wire.CloseTryLater, "the new token grants other rights; connect again with it")
+	default:
+		answer.Accepted = true
+		if !s.Expires.IsZero() {
+			answer.Expires = uint64(max(0, s.Expires.UnixMilli()))
+		}
+		c.renew(s)
+	}
+	p.notify(answer.Append(nil))
+	return nil
+}
+
+// open returns the peer's link to a document, a new one if there's none.
+func (p *peer) open(doc id.DocumentID) (*link, error) {
+	if l := p.links[doc]; l != nil {
+		return l, nil
+	}
+	if len(p.links) >= p.hub.opts.MaxDocuments {
+		return nil, wire.NewCloseError(wire.CloseTooMany, "too many documents open on one connection")
+	}
+	s := p.currentSession()
+	o := protocol.Options{ReadOnlyPeer: s.ReadOnly, Acknowledge: true}
+	l := &link{peer: p, options: o, state: protocol.New(o)}
+	for {
+		d := p.hub.acquire(s.docKey(doc))
+		ok, err := d.attach(l, s.User)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			p.links[doc] = l
+			return l, nil
+		}
+	}
+}

@@ -1,0 +1,48 @@
+package hub
+
+import (
+	"context"
+
+	"concord/store"
+)
+
+// saveLocked queues the sync states that have changed since they were saved.
+// They needn't be durable at once: an older state costs a few more bytes when
+// the device comes back, never a change.
+func (d *document) saveLocked(links []*link) {
+	var states []store.SyncState
+	for _, l := range links {
+		if l.unsaved {
+			l.unsaved = false
+			states = append(states, store.SyncState{SyncKey: l.syncKey(l.peer.currentSession().User), State: l.state.Save()})
+		}
+	}
+	if len(states) == 0 {
+		return
+	}
+	if err := d.hub.store.PutSyncStates(context.WithoutCancel(d.hub.ctx), states, func(error) {}); err != nil {
+		d.hub.log.Warn("sync states not saved", "document", d.key.Document.String(), "error", err)
+	}
+}
+
+// relaxLocked frees what only a document in use needs. The graph stays, for the
+// document cache to decide.
+func (d *document) relaxLocked() {
+	if len(d.pending) > 0 {
+		return
+	}
+	d.recent = recentChanges{}
+	d.cache.Reset()
+	d.frame = sharedMessage{}
+	if !d.exists && d.graph != nil && d.graph.Staged() == 0 && d.orphanCount() == 0 {
+		d.graph, d.tips, d.orphans = nil, nil, nil // a document that nobody has created
+	}
+	d.account()
+}
+
+func (d *document) orphanCount() int {
+	if d.orphans == nil {
+		return 0
+	}
+	return d.orphans.Len()
+}

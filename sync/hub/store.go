@@ -1,0 +1,20 @@
+package hub
+
+import (
+	"context"
+
+	"concord/store"
+)
+
+// Store is what the hub needs of the durable change log; *store.Store is one.
+// done functions are called in the order of the writes, once each, after the fsync.
+type Store interface {
+	StorageID() string
+	Document(store.DocKey) (store.Info, bool, error)
+	Changes(key store.DocKey, from, to uint64, fn func(i uint64, c store.Change) error) error
+	Change(key store.DocKey, i uint64) ([]byte, error)
+	Append(ctx context.Context, a store.Append, done func(error)) error
+	SyncState(store.SyncKey) ([]byte, bool, error)
+	PutSyncStates(ctx context.Context, states []store.SyncState, done func(error)) error
+	PutRejection(ctx context.Context, r store.Rejection, done func(error)) error
+}
