@@ -1,25 +1,19 @@
 package crdt
 
 import (
+	"bytes"
 	"errors"
 	"math"
-	"strings"
 	"unicode/utf8"
 )
 
 // parseChange parses a type 1 chunk whose checksum has been verified.
 func parseChange(raw []byte, hash Hash, lim Limits) (*Change, error) {
-	c, others, err := parseFields(raw, lim)
+	c, err := parseFields(raw, lim)
 	if err != nil {
 		return nil, err
 	}
 	c.Hash = hash
-	if uint64(others) > uint64(2+predsPerOp)*uint64(lim.Ops) {
-		return nil, refuse(ReasonLimit, "%d other actors", others)
-	}
-	if err := checkActors(c); err != nil {
-		return nil, err
-	}
 	if err := checkOps(c, lim); err != nil {
 		return nil, err
 	}
@@ -86,38 +80,41 @@ func (r *fieldReader) take(field string, n uint64) []byte {
 func (r *fieldReader) bytes(field string) []byte { return r.take(field, r.uleb(field)) }
 
 // parseFields reads everything but the columns' contents: of these, only the
-// number of ops. others is the length of OtherActors.
-func parseFields(raw []byte, lim Limits) (c *Change, others int, err error) {
+// number of ops.
+func parseFields(raw []byte, lim Limits) (c *Change, err error) {
 	_, n, err := readUleb(raw[hashedFrom+1:])
 	if err != nil {
-		return nil, 0, refuse(ReasonMalformed, "chunk length: %v", err)
+		return nil, refuse(ReasonMalformed, "chunk length: %v", err)
 	}
 	r := fieldReader{rest: raw[hashedFrom+1+n:]}
 	c = &Change{raw: raw}
 	if c.Deps, err = readDeps(&r, lim.Deps); err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	c.Actor = ActorID(r.bytes("actor"))
 	c.Seq = r.counter("seq")
 	c.StartOp = r.counter("startOp")
 	c.Time = r.sleb("time")
 	message := r.bytes("message")
-	table, others := skipActors(&r)
+	actors, others := skipActors(&r, c.Actor)
 	if r.err != nil {
-		return nil, 0, r.err
+		return nil, r.err
 	}
 	if !utf8.Valid(message) {
-		return nil, 0, refuse(ReasonMalformed, "message: %v", errNotUTF8)
+		return nil, refuse(ReasonMalformed, "message: %v", errNotUTF8)
 	}
 	c.Message = string(message)
 	if c.columns, c.Extra, err = readColumnSet(r.rest, raw); err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	if c.NumOps, err = readNumOps(c, lim.Ops); err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	c.OtherActors = splitActors(table, others)
-	return c, others, nil
+	if most := maxOtherActors(c.NumOps, lim.Ops); others > most {
+		return nil, refuse(ReasonLimit, "%d other actors, the ops can't use more than %d", others, most)
+	}
+	c.OtherActors = splitActors(actors, others)
+	return c, nil
 }
 
 func readDeps(r *fieldReader, limit int) ([]Hash, error) {
@@ -141,24 +138,39 @@ func readDeps(r *fieldReader, limit int) ([]Hash, error) {
 	return deps, nil
 }
 
-// skipActors finds the end of the table of other actors.
-func skipActors(r *fieldReader) (table []byte, count int) {
-	n := r.uleb("actor count")
-	if n > uint64(len(r.rest)) {
+// skipActors finds the end of the table of other actors, which must ascend and
+// leave out the author. Whether each is used shows when the ops are read.
+func skipActors(r *fieldReader, author ActorID) (table []byte, count uint64) {
+	count = r.uleb("actor count")
+	if count > uint64(len(r.rest)) {
 		r.fail("actor count", errCutOff)
-		return nil, 0
 	}
 	before := r.rest
-	for range n {
-		if r.bytes("other actor"); r.err != nil {
-			return nil, 0
+	var last []byte
+	for i := uint64(0); i < count && r.err == nil; i++ {
+		actor := r.bytes("other actor")
+		if r.err == nil && i > 0 && bytes.Compare(last, actor) >= 0 {
+			r.err = refuse(ReasonNotCanonical, "other actors aren't in ascending order")
 		}
+		if r.err == nil && string(actor) == string(author) {
+			r.err = refuse(ReasonNotCanonical, "author is listed among the other actors")
+		}
+		last = actor
 	}
-	return before[:len(before)-len(r.rest)], int(n)
+	return before[:len(before)-len(r.rest)], count
+}
+
+// maxOtherActors is the most actors that ops can refer to: by object, by
+// element and by preds, whose number is limited.
+func maxOtherActors(ops, limit int) uint64 {
+	if ops == 0 {
+		return 0
+	}
+	return 2*uint64(ops) + predsPerOp*uint64(limit)
 }
 
 // splitActors builds the table that skipActors found, with one copy of its bytes.
-func splitActors(table []byte, count int) []ActorID {
+func splitActors(table []byte, count uint64) []ActorID {
 	if count == 0 {
 		return nil
 	}
@@ -187,20 +199,6 @@ func readNumOps(c *Change, limit int) (int, error) {
 		return 0, refuse(ReasonLimit, "last op counter is above 2^32-1")
 	}
 	return ops, nil
-}
-
-// checkActors checks that the other actors ascend and leave out the author.
-// Whether each is used shows when the ops are read.
-func checkActors(c *Change) error {
-	for i, a := range c.OtherActors {
-		if a == c.Actor {
-			return refuse(ReasonNotCanonical, "author is listed among the other actors")
-		}
-		if i > 0 && strings.Compare(string(c.OtherActors[i-1]), string(a)) >= 0 {
-			return refuse(ReasonNotCanonical, "other actors aren't in ascending order")
-		}
-	}
-	return nil
 }
 
 // withHash adds the hash to a refusal.

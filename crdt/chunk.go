@@ -73,8 +73,8 @@ func (c Chunk) ParseChange(lim Limits) (*Change, error) {
 		return nil, err
 	}
 	hash := Hash(sha256.Sum256(raw[hashedFrom:]))
-	if !bytes.Equal(hash[:len(c.Checksum)], c.Checksum[:]) {
-		return nil, refuse(ReasonChecksum, "checksum is %x, data has %x", c.Checksum, hash[:len(c.Checksum)])
+	if sum := [4]byte(hash[:4]); sum != c.Checksum {
+		return nil, refuse(ReasonChecksum, "checksum is %x, data has %x", c.Checksum, sum)
 	}
 	ch, err := parseChange(raw, hash, lim)
 	if err != nil {
@@ -125,7 +125,7 @@ func ParseStoredChange(b []byte, h Hash) (Header, error) {
 	if err != nil {
 		return Header{}, fmt.Errorf("read stored change: %w", withHash(err, h))
 	}
-	ch, _, err := parseFields(c.Raw, Limits{Ops: math.MaxInt32, Deps: math.MaxInt32})
+	ch, err := parseFields(c.Raw, Limits{Ops: math.MaxInt32, Deps: math.MaxInt32})
 	if err != nil {
 		return Header{}, fmt.Errorf("read stored change: %w", withHash(err, h))
 	}

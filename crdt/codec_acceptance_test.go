@@ -50,6 +50,7 @@ var acceptanceReasons = map[string]Reason{
 	"action column missing":              ReasonNotCanonical,
 	"unknown column":                     ReasonNotCanonical,
 	"other actor listed but unused":      ReasonNotCanonical,
+	"deflate bit in a change":            ReasonMalformed,
 	"bad checksum":                       ReasonChecksum,
 	"unknown chunk type 9":               ReasonUnknownChunk,
 	"compressed: checksum of other data": ReasonChecksum,

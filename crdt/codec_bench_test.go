@@ -1,7 +1,6 @@
 package crdt
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 )
@@ -116,7 +115,7 @@ func TestParseAllocations(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	if got > 4 {
-		t.Error(fmt.Sprintf("%v allocations", got))
+	if got > 3 {
+		t.Errorf("%v allocations", got)
 	}
 }
