@@ -143,6 +143,10 @@ func Check(ctx context.Context, dir string, o CheckOptions) (Report, error) {
 	}
 	c := &checker{ctx: ctx, o: o}
 	c.report.FileBytes = uint64(info.Size())
+	if info.Size() == 0 {
+		c.fault(adviceRestore, "the file is empty")
+		return c.report, nil
+	}
 	if err := c.run(path); err != nil {
 		return Report{}, fmt.Errorf("check %s: %w", path, err)
 	}
@@ -150,7 +154,8 @@ func Check(ctx context.Context, dir string, o CheckOptions) (Report, error) {
 }
 
 func (c *checker) run(path string) error {
-	db, err := openReadOnly(path)
+	// The shared lock keeps a server from starting meanwhile.
+	db, err := openBolt(path, bbolt.Options{ReadOnly: true})
 	if errors.Is(err, ErrCorrupt) {
 		c.fault(adviceRestore, "%v", err)
 		return nil
@@ -179,16 +184,6 @@ func (c *checker) run(path string) error {
 	c.done = c.total
 	c.tell()
 	return nil
-}
-
-// openReadOnly takes the shared lock, which keeps a server from starting meanwhile.
-func openReadOnly(path string) (db *bbolt.DB, err error) {
-	defer guard(&err, nil)()
-	db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, ReadOnly: true, NoStatistics: true})
-	if err != nil {
-		return nil, openError(err)
-	}
-	return db, nil
 }
 
 // read runs one pass in a transaction. A panic in bbolt ends the pass with a fault.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -121,20 +122,14 @@ func Open(dir string, o Options) (*Store, error) {
 
 // openFile opens or creates the bbolt file and makes its name durable.
 func openFile(dir string) (db *bbolt.DB, err error) {
-	defer guard(&err, nil)()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	path := filepath.Join(dir, fileName)
 	_, statErr := os.Stat(path)
-	db, err = bbolt.Open(path, 0o600, &bbolt.Options{
-		Timeout:         lockTimeout,
-		FreelistType:    bbolt.FreelistMapType,
-		InitialMmapSize: initialMmap,
-		NoStatistics:    true,
-	})
+	db, err = openBolt(path, bbolt.Options{FreelistType: bbolt.FreelistMapType, InitialMmapSize: initialMmap})
 	if err != nil {
-		return nil, openError(err)
+		return nil, err
 	}
 	if errors.Is(statErr, os.ErrNotExist) {
 		// bbolt syncs the file, not the folders that name it.
@@ -146,14 +141,37 @@ func openFile(dir string) (db *bbolt.DB, err error) {
 	return db, nil
 }
 
+// openBolt opens a bbolt file. When bbolt panics over a damaged page it leaves the file open, mapped and locked.
+func openBolt(path string, o bbolt.Options) (db *bbolt.DB, err error) {
+	var f *os.File
+	defer func() {
+		if errors.Is(err, ErrCorrupt) && f != nil {
+			unlock(f) // f may be closed already, which does no harm
+			f.Close()
+		}
+	}()
+	defer guard(&err, nil)()
+	o.Timeout, o.NoStatistics = lockTimeout, true
+	o.OpenFile = func(name string, flag int, mode os.FileMode) (*os.File, error) {
+		var err error
+		f, err = os.OpenFile(name, flag, mode)
+		return f, err
+	}
+	if db, err = bbolt.Open(path, 0o600, &o); err != nil {
+		return nil, openError(err)
+	}
+	return db, nil
+}
+
+// openError tells a lock and the system's errors from what bbolt says of a file that it can't read.
 func openError(err error) error {
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
 		return fmt.Errorf("%w; stop that process first", ErrLocked)
-	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
-		return fmt.Errorf("%s is not a readable bbolt file: %w: %w", fileName, err, ErrCorrupt)
+	case errors.As(err, new(syscall.Errno)):
+		return err
 	}
-	return err
+	return fmt.Errorf("%s is not a readable bbolt file: %w: %w", fileName, err, ErrCorrupt)
 }
 
 func syncDir(dir string) error {

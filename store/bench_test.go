@@ -1,0 +1,129 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"sync"
+	"testing"
+)
+
+// BenchmarkAppend has one writer per document, each waiting for its change to be durable before it appends the next.
+func BenchmarkAppend(b *testing.B) {
+	for _, docs := range []int{1, 100, 1000} {
+		b.Run(fmt.Sprintf("docs=%d", docs), func(b *testing.B) {
+			s := open(b, b.TempDir(), Options{})
+			next := make([]uint64, docs)
+			work := make(chan struct{})
+			var writers sync.WaitGroup
+			for n := range docs {
+				writers.Go(func() {
+					d := doc("acme", byte(n))
+					d.Document[1] = byte(n >> 8)
+					ch := make(chan error, 1)
+					for range work {
+						c := chunk(next[n]<<16|uint64(n), 130)
+						a := Append{Doc: d, First: next[n], Changes: []Change{c}, Heads: []Hash{c.Hash}}
+						a.By = Attribution{User: fmt.Sprint("user", n%50), Device: "phone", Received: testTime}
+						if err := s.Append(context.Background(), a, func(err error) { ch <- err }); err != nil {
+							b.Error(err)
+						}
+						if err := <-ch; err != nil {
+							b.Error(err)
+						}
+						next[n]++
+					}
+				})
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				work <- struct{}{}
+			}
+			close(work)
+			writers.Wait()
+			st := s.Stats()
+			b.ReportMetric(float64(st.Commits)/b.Elapsed().Seconds(), "commits/s")
+			b.ReportMetric(float64(st.Writes)/b.Elapsed().Seconds(), "writes/s")
+			if err := s.Close(); err != nil {
+				b.Error(err)
+			}
+		})
+	}
+}
+
+// BenchmarkLoad reads all changes of a 20,000-change document.
+func BenchmarkLoad(b *testing.B) {
+	const n = 20_000
+	dir := b.TempDir()
+	s := open(b, dir, Options{})
+	d := doc("acme", 1)
+	for first := uint64(0); first < n; first += 100 {
+		mustPut(b, s, appendOf(d, first, 100))
+	}
+	info, _, err := s.Document(d)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(info.Bytes))
+	b.ReportAllocs()
+	for b.Loop() {
+		count := 0
+		if err := s.Changes(d, 0, math.MaxUint64, func(uint64, Change) error { count++; return nil }); err != nil || count != n {
+			b.Fatal(count, err)
+		}
+	}
+}
+
+// BenchmarkDiskUse reports how much of the file a change takes, for keystrokes that come one by one to several
+// documents in turn: bytes of pages in use, beside the bytes of the chunk itself.
+func BenchmarkDiskUse(b *testing.B) {
+	for _, docs := range []int{1, 100, 1000} {
+		b.Run(fmt.Sprintf("docs=%d", docs), func(b *testing.B) {
+			const perDoc, size, group = 100, 130, 20
+			total := docs * perDoc
+			for b.Loop() {
+				dir := b.TempDir()
+				s := open(b, dir, Options{})
+				for i := range total {
+					d := doc("acme", byte(i%docs))
+					d.Document[1] = byte(i % docs >> 8)
+					first := uint64(i / docs)
+					c := chunk(first<<16|uint64(i%docs), size)
+					a := Append{Doc: d, First: first, Changes: []Change{c}, Heads: []Hash{c.Hash}}
+					a.By = Attribution{User: "alice", Device: "phone", Received: testTime}
+					if i%group == group-1 || i == total-1 {
+						mustPut(b, s, a)
+					} else if err := s.Append(b.Context(), a, nil); err != nil {
+						b.Fatal(err)
+					}
+				}
+				used := pagesInUse(b, s)
+				if err := s.Close(); err != nil {
+					b.Fatal(err)
+				}
+				info, err := os.Stat(dbPath(dir))
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.ReportMetric(float64(used)/float64(total), "used-B/change")
+				b.ReportMetric(float64(info.Size())/float64(total), "file-B/change")
+			}
+		})
+	}
+}
+
+// pagesInUse returns the bytes of all pages that hold records.
+func pagesInUse(b *testing.B, s *Store) (used int) {
+	err := s.view(nil, func(r reader) error {
+		for _, def := range allBuckets {
+			st := r.tx.Bucket([]byte(def.name)).Stats()
+			used += st.BranchAlloc + st.LeafAlloc
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return used
+}

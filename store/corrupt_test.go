@@ -1,0 +1,326 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.etcd.io/bbolt"
+)
+
+// fill makes a data folder with at least one record in every bucket, and several pages.
+func fill(t testing.TB) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	s := open(t, dir, Options{Now: func() time.Time { return testTime }})
+	for n := range byte(6) {
+		for first := uint64(0); first < 30; first += 10 {
+			a := appendOf(doc("acme", n), first, 10)
+			a.By.User = fmt.Sprint("user", first)
+			mustPut(t, s, a)
+		}
+	}
+	states := []SyncState{{SyncKey{"acme", "alice", "phone", doc("", 1).Document}, []byte("state")}}
+	if err := s.PutSyncStates(t.Context(), states, nil); err != nil {
+		t.Fatal(err)
+	}
+	reject(t, s, Rejection{Company: "acme", User: "alice", Reason: "seq-gap", Last: testTime})
+	r := Revocation{Company: "acme", Kind: RevokeToken, ID: "jti", At: testTime, Until: testTime.Add(time.Hour)}
+	if err := s.PutRevocation(t.Context(), r, nil); err != nil {
+		t.Fatal(err)
+	}
+	closeAndCheck(t, s, dir)
+	return dir
+}
+
+// use reads and writes everything once. It must not panic; whatever error it meets has to be a known one.
+func use(t testing.TB, dir string) (met []error) {
+	t.Helper()
+	note := func(err error) {
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrVersion) {
+			t.Errorf("unexpected error: %v", err)
+		}
+		met = append(met, err)
+	}
+	s, err := Open(dir, Options{Now: func() time.Time { return testTime }})
+	note(err)
+	if err != nil {
+		return met
+	}
+	for n := range byte(6) {
+		d := doc("acme", n)
+		_, _, err := s.Document(d)
+		note(err)
+		note(s.Changes(d, 0, math.MaxUint64, func(uint64, Change) error { return nil }))
+		note(s.Attributions(d, 0, math.MaxUint64, func(Run) error { return nil }))
+		if _, err = s.Change(d, 17); !errors.Is(err, ErrNotFound) {
+			note(err)
+		}
+	}
+	_, _, err = s.SyncState(SyncKey{"acme", "alice", "phone", doc("", 1).Document})
+	note(err)
+	_, err = s.Rejections("acme", 10, 0)
+	note(err)
+	_, err = s.Revocations()
+	note(err)
+	submit := func(call func(done func(error)) error) {
+		if err := wait(t, call); !errors.Is(err, ErrGap) {
+			note(err)
+		}
+	}
+	submit(func(done func(error)) error {
+		return s.Append(context.Background(), appendOf(doc("acme", 3), 30, 1), done)
+	})
+	submit(func(done func(error)) error {
+		return s.PutRejection(context.Background(), Rejection{Company: "acme", User: "alice", Reason: "seq-gap", Last: testTime}, done)
+	})
+	submit(func(done func(error)) error {
+		r := Revocation{Company: "acme", Kind: RevokeToken, ID: "jti", At: testTime, Until: testTime.Add(time.Hour)}
+		return s.PutRevocation(context.Background(), r, done)
+	})
+	if err := s.Close(); err != nil && !errors.Is(err, ErrFailed) {
+		t.Errorf("close: %v", err)
+	}
+	return met
+}
+
+func faults(t testing.TB, dir string) Report {
+	t.Helper()
+	r, err := Check(t.Context(), dir, CheckOptions{NewDocument: newChain})
+	if err != nil && !errors.Is(err, ErrVersion) {
+		t.Errorf("check: %v", err)
+	}
+	for _, f := range r.Faults {
+		if f.Problem == "" || f.Advice == "" {
+			t.Errorf("fault says too little: %+v", f)
+		}
+	}
+	return r
+}
+
+// TestDamagedRecord flips one bit of a record of each bucket.
+func TestDamagedRecord(t *testing.T) {
+	dir := fill(t)
+	sound, err := os.ReadFile(dbPath(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, def := range allBuckets {
+		t.Run(def.name, func(t *testing.T) {
+			if err := os.WriteFile(dbPath(dir), sound, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var key, value []byte
+			edit(t, dir, func(tx *bbolt.Tx) {
+				c := tx.Bucket([]byte(def.name)).Cursor()
+				key, value = c.Last()
+				key, value = bytes.Clone(key), bytes.Clone(value)
+			})
+			for _, at := range []int{0, len(value) / 2, len(value) - 1} {
+				if err := os.WriteFile(dbPath(dir), sound, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				edit(t, dir, func(tx *bbolt.Tx) {
+					bad := bytes.Clone(value)
+					bad[at] ^= 0x10
+					tx.Bucket([]byte(def.name)).Put(key, bad)
+				})
+				named := false
+				for _, f := range faults(t, dir).Faults {
+					named = named || f.Bucket == def.name && f.Key == fmt.Sprintf("%x", key)
+				}
+				if !named {
+					t.Errorf("byte %d: check names no fault with that key", at)
+				}
+				if met := use(t, dir); len(met) == 0 && !unread[def.name] {
+					t.Errorf("byte %d: reads and writes met no error", at)
+				}
+			}
+		})
+	}
+	os.WriteFile(dbPath(dir), sound, 0o600)
+	checkClean(t, dir)
+}
+
+// unread names the buckets whose last record the calls in use don't look up.
+var unread = map[string]bool{"labels": true}
+
+// TestMissingRecord deletes one record of each bucket, whose absence no checksum tells.
+func TestMissingRecord(t *testing.T) {
+	dir := fill(t)
+	sound, err := os.ReadFile(dbPath(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, def := range allBuckets {
+		if def == syncStatesBucket {
+			continue // nothing refers to them
+		}
+		t.Run(def.name, func(t *testing.T) {
+			if err := os.WriteFile(dbPath(dir), sound, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			edit(t, dir, func(tx *bbolt.Tx) {
+				b := tx.Bucket([]byte(def.name))
+				k, _ := b.Cursor().Last()
+				b.Delete(k)
+			})
+			if faults(t, dir).OK() {
+				t.Error("check finds no fault")
+			}
+			use(t, dir)
+		})
+	}
+}
+
+// TestForgedRecord writes records with right checksums that contradict the others.
+func TestForgedRecord(t *testing.T) {
+	dir := fill(t)
+	sound, err := os.ReadFile(dbPath(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := doc("acme", 3)
+	key := append(appendU32(nil, 1), d.Document[:]...)
+	put := func(tx *bbolt.Tx, def *bucket, key, payload []byte) {
+		tx.Bucket([]byte(def.name)).Put(key, def.seal(key, bytes.Clone(payload)))
+	}
+	get := func(tx *bbolt.Tx, def *bucket, key []byte) []byte {
+		v, _, _ := reader{tx: tx}.get(def, key)
+		return bytes.Clone(v)
+	}
+	at := func(i uint64) []byte { return appendU64(bytes.Clone(key), i) }
+	for name, forge := range map[string]func(tx *bbolt.Tx){
+		"moved change": func(tx *bbolt.Tx) {
+			v := bytes.Clone(tx.Bucket([]byte("changes")).Get(at(4)))
+			tx.Bucket([]byte("changes")).Put(at(5), v)
+		},
+		"other content": func(tx *bbolt.Tx) {
+			v := get(tx, changesBucket, at(4))
+			v[len(v)-1]++
+			put(tx, changesBucket, at(4), v)
+		},
+		"change without document": func(tx *bbolt.Tx) {
+			other := appendU64(append(appendU32(nil, 1), bytes.Repeat([]byte{0xee}, 16)...), 0)
+			put(tx, changesBucket, other, get(tx, changesBucket, at(4)))
+		},
+		"gap":            func(tx *bbolt.Tx) { tx.Bucket([]byte("changes")).Delete(at(4)) },
+		"one too many":   func(tx *bbolt.Tx) { put(tx, changesBucket, at(30), get(tx, changesBucket, at(4))) },
+		"run left out":   func(tx *bbolt.Tx) { tx.Bucket([]byte("attributions")).Delete(at(10)) },
+		"last run moved": func(tx *bbolt.Tx) { forgeDocument(tx, key, func(d *document) { d.lastRun = 10 }) },
+		"bytes":          func(tx *bbolt.Tx) { forgeDocument(tx, key, func(d *document) { d.bytes++ }) },
+		"count":          func(tx *bbolt.Tx) { forgeDocument(tx, key, func(d *document) { d.changes++ }) },
+		"unknown head": func(tx *bbolt.Tx) {
+			forgeDocument(tx, key, func(d *document) { d.heads[0]++ })
+		},
+		"old head": func(tx *bbolt.Tx) {
+			forgeDocument(tx, key, func(d *document) { copy(d.heads, get(tx, changesBucket, at(4))[:hashSize]) })
+		},
+		"unknown user": func(tx *bbolt.Tx) {
+			v := get(tx, attributionsBucket, at(10))
+			copy(v, appendU32(nil, 999))
+			put(tx, attributionsBucket, at(10), v)
+		},
+		"unknown company": func(tx *bbolt.Tx) {
+			put(tx, syncStatesBucket, append(appendU32(nil, 9), make([]byte, 32)...), []byte("state"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := os.WriteFile(dbPath(dir), sound, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			edit(t, dir, forge)
+			if faults(t, dir).OK() {
+				t.Error("check finds no fault")
+			}
+			use(t, dir)
+		})
+	}
+}
+
+func forgeDocument(tx *bbolt.Tx, key []byte, change func(*document)) {
+	v, _, _ := reader{tx: tx}.get(documentsBucket, key)
+	d, _ := decodeDocument(bytes.Clone(v))
+	change(&d)
+	tx.Bucket([]byte("documents")).Put(key, documentsBucket.seal(key, d.encode(splitHashes(d.heads))))
+}
+
+// TestDamagedPages flips bits and cuts the file at random places, page headers and pointers of bbolt included.
+func TestDamagedPages(t *testing.T) {
+	const seed = 20
+	rng := rand.New(rand.NewPCG(seed, seed))
+	dir := fill(t)
+	sound, err := os.ReadFile(dbPath(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sound = trimZeros(sound)
+	want := dump(t, dir)
+	for round := range 120 {
+		bad := bytes.Clone(sound)
+		what := ""
+		switch page := rng.IntN(len(bad) / 4096); round % 4 {
+		case 0: // anywhere
+			i := rng.IntN(len(bad))
+			bad[i] ^= 1 << rng.IntN(8)
+			what = fmt.Sprint("byte ", i)
+		case 1: // page header and first elements
+			i := page*4096 + rng.IntN(64)
+			bad[i] = byte(rng.IntN(256))
+			what = fmt.Sprint("head ", i)
+		case 2: // one page in another's place
+			other := rng.IntN(len(bad) / 4096)
+			copy(bad[page*4096:][:4096], sound[other*4096:])
+			what = fmt.Sprint("page ", page, " from ", other)
+		case 3:
+			bad = bad[:rng.IntN(len(bad))]
+			what = fmt.Sprint("cut at ", len(bad))
+		}
+		if bytes.Equal(bad, sound) {
+			continue
+		}
+		if err := os.WriteFile(dbPath(dir), bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if faults(t, dir).OK() && !cmp.Equal(dump(t, dir), want) {
+			t.Errorf("round %d, %s: check finds no fault, and records differ", round, what)
+		}
+		use(t, dir)
+	}
+}
+
+// dump reads all records as bbolt sees them.
+func dump(t testing.TB, dir string) map[string]string {
+	t.Helper()
+	db, err := bbolt.Open(dbPath(dir), 0o600, &bbolt.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	records := make(map[string]string)
+	db.View(func(tx *bbolt.Tx) error {
+		return tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
+			return b.ForEach(func(k, v []byte) error {
+				records[string(name)+"/"+string(k)] = string(v)
+				return nil
+			})
+		})
+	})
+	return records
+}
+
+// trimZeros takes off what bbolt has reserved at the end of the file.
+func trimZeros(b []byte) []byte {
+	n := len(bytes.TrimRight(b, "\x00"))
+	return b[:(n+4095)/4096*4096]
+}

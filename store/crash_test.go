@@ -1,0 +1,73 @@
+package store
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+)
+
+// TestKill kills a writing process at random moments: whatever it printed as acknowledged has to be there.
+func TestKill(t *testing.T) {
+	const seed = 7
+	rng := rand.New(rand.NewPCG(seed, seed))
+	dir := t.TempDir()
+	acked := make(map[byte]uint64)
+	for round := range 10 {
+		lines := 1 + rng.IntN(150)
+		runUntilKilled(t, dir, lines, time.Duration(rng.IntN(3000))*time.Microsecond, acked)
+		checkClean(t, dir)
+		s := open(t, dir, Options{})
+		for n, count := range acked {
+			d := doc("acme", n)
+			info, _, err := s.Document(d)
+			if err != nil || info.Changes < count {
+				t.Fatalf("round %d, document %d: %d changes of %d acknowledged, %v", round, n, info.Changes, count, err)
+			}
+			want := changes(d, 0, int(count))
+			for i, c := range readAll(t, s, d)[:count] {
+				if !bytes.Equal(c.Bytes, want[i].Bytes) {
+					t.Fatalf("round %d, document %d: change %d differs", round, n, i)
+				}
+			}
+		}
+		closeAndCheck(t, s, dir)
+	}
+	if len(acked) == 0 {
+		t.Error("nothing was acknowledged")
+	}
+}
+
+// runUntilKilled starts a child, kills it a moment after it printed some lines, and notes what it acknowledged.
+func runUntilKilled(t *testing.T, dir string, lines int, moment time.Duration, acked map[byte]uint64) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childEnv+"=crash", childDirEnv+"="+dir)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	read := bufio.NewScanner(out)
+	for i := 0; read.Scan(); i++ {
+		if i == lines {
+			time.AfterFunc(moment, func() { cmd.Process.Kill() })
+		}
+		var n byte
+		var count uint64
+		if _, err := fmt.Sscanf(read.Text(), "ack %d %d", &n, &count); err != nil {
+			cmd.Process.Kill()
+			t.Errorf("child said %q", read.Text())
+			break
+		}
+		acked[n] = max(acked[n], count)
+	}
+	cmd.Wait()
+}
