@@ -21,8 +21,8 @@ func invoice() object {
 		"number":   stock.ScalarString("2026-0042"),
 		"customer": object{"name": "Müller & Söhne", "vat": nil, "active": true},
 		"lines": list{
-			object{"item": "screws", "quantity": 100, "price": stock.Float(0.12)},
-			object{"item": "nuts", "quantity": 50, "price": stock.Float(0.08)},
+			object{"item": "screws", "quantity": 100, "price": 0.12},
+			object{"item": "nuts", "quantity": 50, "price": 0.08},
 		},
 		"notes":   "Please pay soon.",
 		"views":   stock.Counter(0),

@@ -47,7 +47,15 @@ func (o *office) open(name string, options stock.ClientOptions) *stock.Client {
 	o.t.Helper()
 	g := o.mix.generations[o.seen%len(o.mix.generations)]
 	o.seen++
-	return driver(o.t, g).Client(o.t, name, options)
+	p := driver(o.t, g)
+	if o.seen <= len(o.mix.generations) {
+		o.t.Cleanup(func() {
+			if o.t.Failed() {
+				o.t.Logf("stderr of the %s driver, which all tests share:\n%s", g, p.Stderr())
+			}
+		})
+	}
+	return p.Client(o.t, name, options)
 }
 
 // client starts a connected client of the user with that name.

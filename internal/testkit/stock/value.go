@@ -58,4 +58,3 @@ func Date(t time.Time) any      { return map[string]any{"$date": t.UnixMilli()} 
 func Counter(n int) any         { return map[string]any{"$counter": n} }
 func Bytes(b []byte) any        { return map[string]any{"$bytes": base64.StdEncoding.EncodeToString(b)} }
 func ScalarString(s string) any { return map[string]any{"$string": s} }
-func Float(f float64) any       { return map[string]any{"$float": f} }
