@@ -6,8 +6,8 @@ VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo de
 NPM_DIRS  := internal/testkit/stock/js/v1 internal/testkit/stock/js/v2 examples/invoice
 NPM_DONE  := $(NPM_DIRS:%=%/node_modules/.package-lock.json)
 FUZZTIME  ?= 60s
-STATICCHECK := honnef.co/go/tools/cmd/staticcheck@2026.1
-GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 .PHONY: help run build test deps check format vet lint vulns race fuzz fuzz-short crash bench clean
 .DEFAULT_GOAL := help
@@ -45,8 +45,12 @@ vet:
 lint:
 	$(GO) run $(STATICCHECK) ./...
 
+# Only an unreachable database is let pass, with a word about it.
 vulns:
-	$(GO) run $(GOVULNCHECK) ./...
+	@mkdir -p bin; $(GO) run $(GOVULNCHECK) ./... >bin/vulns.log 2>&1; code=$$?; cat bin/vulns.log; \
+	if [ $$code -ne 0 ] && grep -q 'fetching vulnerabilities:.*\(no such host\|connection refused\|timeout\)' bin/vulns.log; then \
+		echo "NOT CHECKED for known vulnerabilities: this machine can't reach the database"; exit 0; \
+	fi; exit $$code
 
 race: deps ## run the tests with the race detector
 	$(GO) test -race -timeout 30m ./...

@@ -80,7 +80,7 @@ func plain(t testing.TB, frame []byte) map[string]any {
 	t.Helper()
 	mode, err := cbor.DecOptions{
 		DupMapKey: cbor.DupMapKeyEnforcedAPF, IndefLength: cbor.IndefLengthForbidden,
-		IntDec: cbor.IntDecConvertSigned, ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
+		IntDec: cbor.IntDecConvertSignedOrBigInt, ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
 	}.DecMode()
 	if err != nil {
 		t.Fatal(err)
