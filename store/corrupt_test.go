@@ -299,6 +299,45 @@ func TestDamagedPages(t *testing.T) {
 	}
 }
 
+// TestPageCycle makes a page its own child, over which bbolt would recurse until the process dies.
+func TestPageCycle(t *testing.T) {
+	dir := fill(t)
+	var root int64
+	edit(t, dir, func(tx *bbolt.Tx) { root = int64(tx.Bucket([]byte("changes")).Root()) })
+	f, err := os.OpenFile(dbPath(dir), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	at := root*int64(os.Getpagesize()) + pageHeader
+	if _, err := f.WriteAt(native.AppendUint64(nil, uint64(root)), at+8); err != nil {
+		t.Fatal(err)
+	}
+	r := faults(t, dir)
+	if r.OK() || r.Faults[0].Bucket != "changes" {
+		t.Errorf("check: %v, want a fault in changes", r.Faults)
+	}
+}
+
+// TestDamagedMeta damages each meta page in turn; the file still opens with the other.
+func TestDamagedMeta(t *testing.T) {
+	for page := range 2 {
+		dir := fill(t)
+		b, err := os.ReadFile(dbPath(dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b[page*os.Getpagesize()+pageHeader+20] ^= 1
+		if err := os.WriteFile(dbPath(dir), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if r := faults(t, dir); r.Count != 1 || r.Records == 0 {
+			t.Errorf("meta page %d: %+v, want one fault and all records checked", page, r)
+		}
+		use(t, dir)
+	}
+}
+
 // dump reads all records as bbolt sees them.
 func dump(t testing.TB, dir string) map[string]string {
 	t.Helper()

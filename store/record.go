@@ -26,8 +26,9 @@ type bucket struct {
 	seed uint32  // CRC of the name
 }
 
-// Keys of one document come in ascending order, so a page that splits can be left nearly full.
-const appendFill = 0.95
+// Keys of one document come in ascending order, so a page that splits can be left nearly full. Measured with
+// keystrokes in 100 documents in turn, a change takes 300 bytes of pages at 0.9, 320 at 1 and 440 at bbolt's 0.5.
+const appendFill = 0.9
 
 var (
 	metaBucket             = newBucket("meta", 0)
