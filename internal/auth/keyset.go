@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/MicahParks/jwkset"
 )
@@ -109,9 +110,6 @@ func parseKey(raw json.RawMessage) (keyID, any, error) {
 	if m.KID != "" && !validKeyID(m.KID) {
 		return keyID{}, nil, errors.New("kid isn't 1 to 256 printable ASCII characters, or looks like a path or an address")
 	}
-	if m.KTY == jwkset.KtyRSA && len(m.E) > 6 {
-		return keyID{}, nil, errors.New("RSA exponent is larger than 32 bits")
-	}
 	material := jwkset.JWKMarshal{KTY: m.KTY, CRV: m.CRV, X: m.X, Y: m.Y, N: m.N, E: m.E}
 	if m.KTY == jwkset.KtyOKP {
 		material.ALG = m.ALG
@@ -146,8 +144,8 @@ func keyAlgorithm(key any) (string, error) {
 		if bits := k.N.BitLen(); bits < minRSABits || bits > maxRSABits {
 			return "", fmt.Errorf("RSA key has %d bits instead of %d to %d", bits, minRSABits, maxRSABits)
 		}
-		if k.E < 3 || k.E%2 == 0 {
-			return "", errors.New("RSA exponent is even or less than 3")
+		if k.E < 3 || k.E > math.MaxInt32 || k.E%2 == 0 {
+			return "", errors.New("RSA exponent is even, less than 3 or larger than 31 bits")
 		}
 		return algRS256, nil
 	case *ecdsa.PublicKey:

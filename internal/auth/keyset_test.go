@@ -15,7 +15,8 @@ func TestParseKeySet(t *testing.T) {
 	good := jwk(t, k.p256, kid{"kid": "good"})
 	even := jwk(t, k.rsaA, kid{"kid": "x", "e": "Ag"})
 	one := jwk(t, k.rsaA, kid{"kid": "x", "e": "AQ"})
-	hugeExponent := jwk(t, k.rsaA, kid{"kid": "x", "e": b64(strings.Repeat("\xff", 256))})
+	large := jwk(t, k.rsaA, kid{"kid": "x", "e": b64("\x01\x00\x00\x00\x01")})
+	beyondUint64 := jwk(t, k.rsaA, kid{"kid": "x", "e": b64("\x01\x00\x00\x00\x00\x00\x01\x00\x01")})
 	huge := new(big.Int).Lsh(big.NewInt(1), 16384)
 	for _, c := range []struct {
 		name string
@@ -43,7 +44,8 @@ func TestParseKeySet(t *testing.T) {
 		{"RSA 16384", jwk(t, k.rsaA, kid{"kid": "x", "n": b64(string(huge.Bytes()))}), ""},
 		{"RSA even exponent", even, ""},
 		{"RSA exponent 1", one, ""},
-		{"RSA huge exponent", hugeExponent, ""},
+		{"RSA exponent of 33 bits", large, ""},
+		{"RSA exponent of 65 bits that ends like 65537", beyondUint64, ""},
 		{"RSA without n", jwk(t, k.rsaA, kid{"kid": "x", "n": nil}), ""},
 		{"P-384", jwk(t, k.p384, kid{"kid": "x"}), ""},
 		{"P-384 called P-256", jwk(t, k.p384, kid{"kid": "x", "crv": "P-256"}), ""},

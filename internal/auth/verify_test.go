@@ -308,6 +308,12 @@ func TestPrincipal(t *testing.T) {
 	if !(Principal{}).MayOpen("x") || (Principal{Docs: []string{}}).MayOpen("x") {
 		t.Error("nil docs are all, empty docs are none")
 	}
+	again, other, elsewhere := got, got, got
+	again.TokenID, again.Role = "another", RoleAdmin
+	other.User, elsewhere.Company = "bob", "globex"
+	if !got.SameUser(again) || got.SameUser(other) || got.SameUser(elsewhere) {
+		t.Error("the same user is the same sub and company")
+	}
 	for role, want := range map[Role][3]bool{
 		RoleViewer: {false, false, false}, RoleEditor: {true, false, false},
 		RoleAdmin: {true, true, false}, RoleService: {true, false, true}, "": {}, "root": {},
@@ -414,6 +420,20 @@ func TestSign(t *testing.T) {
 	}
 	if _, err := Sign(testSecret[:31], good); err == nil {
 		t.Error("signed with a short secret")
+	}
+}
+
+func TestPublicMessage(t *testing.T) {
+	cause := errors.New("dial tcp 10.0.0.1: refused")
+	err := fmt.Errorf("join: %w", refuseWith(ErrUnavailable, keysUnavailable, cause))
+	if got := PublicMessage(err); got != keysUnavailable {
+		t.Errorf("message %q", got)
+	}
+	if !errors.Is(err, ErrUnavailable) || !errors.Is(err, cause) {
+		t.Error("kind or cause is lost")
+	}
+	if got := PublicMessage(cause); strings.Contains(got, "10.0.0.1") {
+		t.Errorf("message %q shows a foreign error", got)
 	}
 }
 
