@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"math/big"
@@ -159,6 +160,15 @@ func TestFindInKeySet(t *testing.T) {
 		key, missing, err := c.set.find(c.h)
 		if (c.kind == nil) != (err == nil) || c.kind != nil && !errors.Is(err, c.kind) || missing != c.missing || (key == nil) != (err != nil) {
 			t.Errorf("%s: key %T, missing %v, %v", c.name, key, missing, err)
+		}
+	}
+}
+
+func TestKeyAlgorithmBoundsExponent(t *testing.T) {
+	n := keys().rsaA.N
+	for e, want := range map[int]bool{1: false, 2: false, 3: true, 65537: true, 65538: false, 1<<31 - 1: true, 1<<32 + 1: false, -1: false} {
+		if _, err := keyAlgorithm(&rsa.PublicKey{N: n, E: e}); (err == nil) != want {
+			t.Errorf("exponent %d: %v", e, err)
 		}
 	}
 }
