@@ -41,7 +41,7 @@ func (d *memory) sortedOrphans() (hs []crdt.Hash) {
 	return hs
 }
 
-func newWire(t testing.TB, setup byte) *wire {
+func newWire(t testing.TB, setup uint16) *wire {
 	w := &wire{t: t}
 	for n := range w.peers {
 		d := newMemory()
@@ -63,6 +63,7 @@ func newWire(t testing.TB, setup byte) *wire {
 		if setup&(16<<n) != 0 {
 			s.cache = &Cache{}
 		}
+		s.options.Acknowledge = n == 0 && setup&256 != 0
 		if setup&64 != 0 {
 			s.options.ChangeBytes = 300 // a few changes
 		}
@@ -199,6 +200,10 @@ func (w *wire) settle() {
 func (w *wire) check() {
 	w.t.Helper()
 	a, b := w.peers[0], w.peers[1]
+	if a.refuse != nil {
+		w.checkRefusals()
+		return
+	}
 	if !a.options.ReadOnlyPeer {
 		if !slices.Equal(a.graph.Heads(), b.graph.Heads()) {
 			w.t.Fatalf("silent with heads %v and %v", short(a.graph.Heads()), short(b.graph.Heads()))
@@ -212,12 +217,58 @@ func (w *wire) check() {
 	}
 }
 
+// checkRefusals checks that all is everywhere but what peer 0 refused and what
+// builds on that.
+func (w *wire) checkRefusals() {
+	w.t.Helper()
+	a, b := w.peers[0], w.peers[1]
+	for i := range a.graph.Len() {
+		if !b.graph.Has(a.graph.HashAt(i)) {
+			w.t.Fatalf("change %d of the refusing peer is missing", i)
+		}
+	}
+	lost := make([]bool, b.graph.Len())
+	for i := range lost {
+		h := b.graph.HashAt(i)
+		lost[i] = a.refuse(h)
+		for _, d := range b.graph.Dependencies(i) {
+			lost[i] = lost[i] || lost[d]
+		}
+		if a.graph.Has(h) == lost[i] {
+			w.t.Fatalf("change %d: present %v, lost %v", i, a.graph.Has(h), lost[i])
+		}
+	}
+}
+
+// One peer refuses every eighth change, and keeps what builds on these as
+// orphans: both fall silent, and all other changes get through.
+func TestConvergeAroundRefusals(t *testing.T) {
+	for setup := range 512 {
+		if setup&128 != 0 {
+			continue // everything of a viewer is refused
+		}
+		for seed := range uint64(4) {
+			random := rand.New(rand.NewPCG(seed, uint64(setup)))
+			script := make([]byte, 20+random.IntN(80))
+			for i := range script {
+				script[i] = byte(random.Uint32())
+			}
+			w := newWire(t, uint16(setup))
+			w.peers[0].refuse = func(h crdt.Hash) bool { return h[31]&7 == 0 }
+			w.run(script)
+			if t.Failed() {
+				t.Fatalf("setup %d, seed %d", setup, seed)
+			}
+		}
+	}
+}
+
 func FuzzConverge(f *testing.F) {
-	f.Add(byte(0), []byte{0, 0, 1, 1, 8, 9, 16, 17, 8, 9})
-	f.Add(byte(3), []byte{0, 1, 14, 15, 16, 17, 0, 24, 8, 25, 9, 16, 17})
-	f.Add(byte(0x4f), []byte{0, 0, 0, 0, 0, 0, 0, 0, 8, 17, 9, 16, 24, 1, 6, 27, 39, 8, 9, 30})
-	f.Add(byte(0x83), []byte{0, 1, 8, 17, 9, 16, 0, 1, 8, 9})
-	f.Fuzz(func(t *testing.T, setup byte, script []byte) {
+	f.Add(uint16(0), []byte{0, 0, 1, 1, 8, 9, 16, 17, 8, 9})
+	f.Add(uint16(3), []byte{0, 1, 14, 15, 16, 17, 0, 24, 8, 25, 9, 16, 17})
+	f.Add(uint16(0x4f), []byte{0, 0, 0, 0, 0, 0, 0, 0, 8, 17, 9, 16, 24, 1, 6, 27, 39, 8, 9, 30})
+	f.Add(uint16(0x83), []byte{0, 1, 8, 17, 9, 16, 0, 1, 8, 9})
+	f.Fuzz(func(t *testing.T, setup uint16, script []byte) {
 		if len(script) > 200 {
 			script = script[:200]
 		}
@@ -228,14 +279,14 @@ func FuzzConverge(f *testing.F) {
 // Random interleavings of edits, branches, messages, false positives, lost
 // connections and resets, for every mix of options.
 func TestConverge(t *testing.T) {
-	for setup := range 256 {
-		for seed := range uint64(8) {
+	for setup := range 512 {
+		for seed := range uint64(4) {
 			random := rand.New(rand.NewPCG(seed, uint64(setup)))
 			script := make([]byte, 20+random.IntN(120))
 			for i := range script {
 				script[i] = byte(random.Uint32())
 			}
-			newWire(t, byte(setup)).run(script)
+			newWire(t, uint16(setup)).run(script)
 			if t.Failed() {
 				t.Fatalf("setup %d, seed %d", setup, seed)
 			}

@@ -37,6 +37,11 @@ type Document struct {
 	// nil for any other change. nil = there are no orphans.
 	OrphanDeps func(h crdt.Hash) []crdt.Hash
 
+	// Refused reports whether a change was refused by the gate, so that it is not
+	// asked for: an orphan that waits for such a change would else keep all
+	// others from coming. Forgetting one costs a round. nil = none was refused.
+	Refused func(h crdt.Hash) bool
+
 	// WholeDocument returns a document chunk followed by the orphans' change
 	// chunks. nil = never send documents: peers get the changes that they miss
 	// as change chunks, however many.

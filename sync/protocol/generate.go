@@ -130,8 +130,8 @@ func (s *State) inputs(doc Document) inputs {
 }
 
 // missing returns what has to come before the given heads can be known: walking
-// back from them through orphans, what is neither known nor an orphan. Sorted;
-// at most as many as a message may hold.
+// back from them through orphans, what is neither known nor an orphan nor was
+// refused. Sorted; at most as many as a message may hold.
 func missing(doc Document, heads []crdt.Hash) (need []crdt.Hash) {
 	var met map[crdt.Hash]bool // orphans and what they lead to
 	for queue := heads; len(queue) > 0; {
@@ -149,7 +149,9 @@ func missing(doc Document, heads []crdt.Hash) (need []crdt.Hash) {
 			deps = doc.OrphanDeps(h)
 		}
 		if len(deps) == 0 {
-			need = append(need, h)
+			if doc.Refused == nil || !doc.Refused(h) {
+				need = append(need, h)
+			}
 			continue
 		}
 		queue = slices.Concat(queue, deps)

@@ -37,6 +37,7 @@ func (d *memory) document() Document {
 			}
 			return nil
 		},
+		Refused:       d.refuse,
 		WholeDocument: d.whole,
 	}
 }

@@ -26,11 +26,11 @@ func (s *State) Receive(doc Document, m *Message, before []crdt.Hash) {
 		s.sharedHeads = share(s.creditHeads(heads, before), heads)
 	}
 	theirs := share(sorted(m.Heads), heads)
-	s.trimSent(g, theirs)
+	known := knownOf(g, theirs)
+	s.trimSent(g, known)
 	if len(m.Changes) == 0 && slices.Equal(theirs, heads) && !s.options.Acknowledge {
 		s.lastSentHeads = heads
 	}
-	known := knownOf(g, theirs)
 	switch {
 	case len(known) < len(theirs):
 		s.sharedHeads = share(s.addShared(known), heads)
@@ -116,16 +116,17 @@ func (s *State) addShared(known []crdt.Hash) []crdt.Hash {
 	return sorted(slices.Concat(s.sharedHeads, known))
 }
 
-// trimSent forgets changes that the peer has told to have.
-func (s *State) trimSent(g Graph, theirs []crdt.Hash) {
-	if len(s.sent) == 0 || len(theirs) == 0 {
+// trimSent forgets changes that the peer has told to have: known ones of its
+// heads and their ancestors.
+func (s *State) trimSent(g Graph, known []crdt.Hash) {
+	if len(s.sent) == 0 || len(known) == 0 {
 		return
 	}
-	if slices.Equal(theirs, g.Heads()) {
+	if slices.Equal(known, g.Heads()) {
 		s.sent = nil
 		return
 	}
-	s.sent = s.sent.minus(g.AncestorsAmong(theirs, s.sent.indexes()))
+	s.sent = s.sent.minus(g.AncestorsAmong(known, s.sent.indexes()))
 }
 
 // keepHave copies what would else keep the message's bytes alive.

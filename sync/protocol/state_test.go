@@ -313,6 +313,27 @@ func TestSharedHeadsAreBounded(t *testing.T) {
 	}
 }
 
+// A peer that sends a change, and an empty message before it gets an answer,
+// is told the new heads only with Acknowledge.
+func TestAcknowledge(t *testing.T) {
+	for _, ack := range []bool{false, true} {
+		d, e, s, u := pair(t, 5, Options{Acknowledge: ack}, Options{Advertise: AdvertiseV2})
+		e.edit(t, 100)
+		d.receive(t, s, mustGenerate(t, u, e, nil).Bytes)
+		d.receive(t, s, (&Message{Version: V2, Heads: e.graph.Heads(), Have: []Have{{LastSync: e.graph.Heads()}}}).Append(nil))
+		out := mustGenerate(t, s, d, nil)
+		if (out != nil) != ack {
+			t.Fatalf("acknowledge %v: message %v", ack, out != nil)
+		}
+		if ack && !slices.Equal(decoded(t, out).Heads, e.graph.Heads()) {
+			t.Fatal("the message doesn't name the new heads")
+		}
+		if mustGenerate(t, s, d, nil) != nil {
+			t.Fatal("acknowledged twice")
+		}
+	}
+}
+
 // A change of another peer that was published in the same step is not credited.
 func TestBeforeHoldsOtherPeersHeads(t *testing.T) {
 	d, s := history(t, 3), New(Options{})
