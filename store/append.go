@@ -3,15 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
-	"time"
-)
-
-// maxRun bounds the payload of a run record in bytes.
-const (
-	runHeader = 4 + 4 + 8
-	maxRun    = runHeader + 256
 )
 
 // Append queues changes for the next group commit and returns at once; the package comment says how done is called.
@@ -97,34 +89,6 @@ func (b *batch) append(a *Append) error {
 	return nil
 }
 
-// nextRun returns the document's last run extended by a, or a new one.
-func (b *batch) nextRun(key []byte, company uint32, doc document, a *Append) (run, error) {
-	user, err := b.mintLabel(company, a.By.User)
-	if err != nil {
-		return run{}, err
-	}
-	device, err := b.mintLabel(company, a.By.Device)
-	if err != nil {
-		return run{}, err
-	}
-	entry := func(at int64) []byte {
-		e := binary.AppendUvarint(nil, uint64(len(a.Changes)))
-		return binary.AppendVarint(e, a.By.Received.UnixMilli()-at)
-	}
-	if doc.changes > 0 {
-		last, err := b.run(key, doc.lastRun)
-		if err != nil {
-			return run{}, err
-		}
-		if e := entry(last.end()); last.user == user && last.device == device && len(last.entries)+len(e)+runHeader <= maxRun {
-			last.entries = append(bytes.Clone(last.entries), e...)
-			return last, nil
-		}
-	}
-	at := a.By.Received.UnixMilli()
-	return run{first: a.First, user: user, device: device, at: at, entries: entry(at)}, nil
-}
-
 // document is the payload of a record in documents; heads alias the transaction's memory.
 type document struct {
 	changes, bytes, lastRun uint64
@@ -160,91 +124,4 @@ func (d document) encode(heads []Hash) []byte {
 		v = append(v, heads[i][:]...)
 	}
 	return v
-}
-
-// run is a record in attributions.
-type run struct {
-	first        uint64
-	user, device uint32
-	at           int64 // milliseconds
-	entries      []byte
-}
-
-func (r reader) run(key []byte, first uint64) (run, error) {
-	k := appendU64(bytes.Clone(key), first)
-	v, ok, err := r.get(attributionsBucket, k)
-	if err != nil {
-		return run{}, err
-	}
-	if !ok {
-		return run{}, attributionsBucket.corrupt(k, "record is missing")
-	}
-	return decodeRun(k, v)
-}
-
-// decodeRun reads a run whose entries it has checked; they alias v.
-func decodeRun(key, v []byte) (run, error) {
-	if len(key) != indexedKeySize || len(v) < runHeader {
-		return run{}, attributionsBucket.corrupt(key, "record is malformed")
-	}
-	r := run{first: u64(key[documentKeySize:]), user: u32(v), device: u32(v[4:]), at: int64(u64(v[8:])), entries: v[runHeader:]}
-	total := uint64(0)
-	for rest := r.entries; len(rest) > 0; {
-		count, n := binary.Uvarint(rest)
-		if n <= 0 || count == 0 || total+count < total {
-			return run{}, attributionsBucket.corrupt(key, "entry is malformed")
-		}
-		_, m := binary.Varint(rest[n:])
-		if m <= 0 {
-			return run{}, attributionsBucket.corrupt(key, "entry is malformed")
-		}
-		total, rest = total+count, rest[n+m:]
-	}
-	if total == 0 || r.first+total < r.first || r.user == 0 {
-		return run{}, attributionsBucket.corrupt(key, "record is malformed")
-	}
-	return r, nil
-}
-
-func (r run) encode() []byte {
-	v := make([]byte, 0, runHeader+len(r.entries)+crcSize)
-	v = appendU64(appendU32(appendU32(v, r.user), r.device), uint64(r.at))
-	return append(v, r.entries...)
-}
-
-// each calls fn with the first index, the count and the time of every append in the run.
-func (r run) each(fn func(first, count uint64, at time.Time) error) error {
-	first, at := r.first, r.at
-	for rest := r.entries; len(rest) > 0; {
-		count, n := binary.Uvarint(rest)
-		delta, m := binary.Varint(rest[n:])
-		rest, at = rest[n+m:], at+delta
-		if err := fn(first, count, time.UnixMilli(at).UTC()); err != nil {
-			return err
-		}
-		first += count
-	}
-	return nil
-}
-
-// end returns the time of the last append in milliseconds.
-func (r run) end() int64 {
-	at := r.at
-	for rest := r.entries; len(rest) > 0; {
-		_, n := binary.Uvarint(rest)
-		delta, m := binary.Varint(rest[n:])
-		rest, at = rest[n+m:], at+delta
-	}
-	return at
-}
-
-// count returns the number of changes.
-func (r run) count() uint64 {
-	total := uint64(0)
-	for rest := r.entries; len(rest) > 0; {
-		count, n := binary.Uvarint(rest)
-		_, m := binary.Varint(rest[n:])
-		rest, total = rest[n+m:], total+count
-	}
-	return total
 }

@@ -183,6 +183,35 @@ func TestMissingRecord(t *testing.T) {
 	}
 }
 
+// TestMovedRecord puts a sound change in another's place: its checksum covers the key and the bucket.
+func TestMovedRecord(t *testing.T) {
+	dir := fill(t)
+	d := doc("acme", 3)
+	key := append(appendU32(nil, 1), d.Document[:]...)
+	edit(t, dir, func(tx *bbolt.Tx) {
+		b := tx.Bucket([]byte("changes"))
+		b.Put(appendU64(bytes.Clone(key), 5), bytes.Clone(b.Get(appendU64(bytes.Clone(key), 4))))
+	})
+	s := open(t, dir, Options{})
+	if _, err := s.Change(d, 5); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("moved change: %v, want ErrCorrupt", err)
+	}
+	if _, err := s.Change(d, 4); err != nil {
+		t.Errorf("its neighbour: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	r := faults(t, dir)
+	if r.Count != 1 || r.Faults[0].Document != d.Document.String() || r.Faults[0].Company != "acme" {
+		t.Errorf("check: %v, want one fault of the document", r.Faults)
+	}
+	payload := []byte("payload")
+	if _, err := changesBucket.unseal(key, documentsBucket.seal(key, payload)); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("record from another bucket: %v, want ErrCorrupt", err)
+	}
+}
+
 // TestForgedRecord writes records with right checksums that contradict the others.
 func TestForgedRecord(t *testing.T) {
 	dir := fill(t)
