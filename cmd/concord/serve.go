@@ -133,7 +133,7 @@ func texts(prefixes []config.Prefix) []string {
 
 func hubOptions(cfg config.Serve, verifier *auth.Verifier, log *slog.Logger) hub.Options {
 	return hub.Options{
-		MaxMessage: int(cfg.MaxMessage), MaxInflated: int(cfg.MaxInflated), MaxHeads: cfg.MaxHeads,
+		MaxMessage: int(cfg.MaxMessage), MaxInflated: int(cfg.MaxInflated),
 		DocumentCache: int64(cfg.DocumentCache), MaxDocuments: cfg.MaxDocumentsPerConnection,
 		MessageRate: cfg.MessageRate, MessageBurst: cfg.Burst(),
 		HandshakeTimeout: cfg.HandshakeTimeout, WriteTimeout: cfg.WriteTimeout,

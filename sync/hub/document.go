@@ -194,6 +194,7 @@ func (d *document) generate(l *link) ([]byte, error) {
 	}
 	if !ok {
 		l.state.Settle(d.graph)
+		l.peer.weigh(l)
 		return nil, nil
 	}
 	if d.frame.encoded != out {
@@ -206,7 +207,7 @@ func (d *document) generate(l *link) ([]byte, error) {
 
 // view is the published part of the document, as the sync protocol sees it.
 func (d *document) view() protocol.Document {
-	v := protocol.Document{Graph: d.graph, Change: d.changeBytes}
+	v := protocol.Document{Graph: d.graph, Change: d.changeBytes, Refused: d.refused.has}
 	if d.orphans != nil {
 		v.OrphanDeps = d.orphans.Deps
 	}

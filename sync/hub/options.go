@@ -50,7 +50,6 @@ func (o Options) withDefaults() Options {
 	def(&o.MaxMessage, 16<<20)
 	def(&o.MaxDocuments, 10_000)
 	def(&o.MaxInflated, 64<<20)
-	def(&o.MaxHeads, protocol.DefaultHeads)
 	def(&o.MessageBurst, 5*o.MessageRate)
 	if o.DocumentCache == 0 {
 		o.DocumentCache = 256 << 20
@@ -72,7 +71,7 @@ func (o Options) withDefaults() Options {
 
 func (o Options) validate() error {
 	switch {
-	case o.MaxMessage < 0, o.DocumentCache < 0, o.StagedBytes < 0, o.MaxDocuments < 0, o.MaxInflated < 0, o.MaxHeads < 0, o.MessageRate < 0, o.MessageBurst < 0:
+	case o.MaxMessage < 0, o.DocumentCache < 0, o.StagedBytes < 0, o.MaxDocuments < 0, o.MaxInflated < 0, o.MessageRate < 0, o.MessageBurst < 0:
 		return errors.New("hub options: limits must not be negative")
 	}
 	return nil

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"concord/internal/id"
 	"concord/sync/wire"
@@ -29,6 +30,8 @@ type peer struct {
 	links     map[id.DocumentID]*link
 	sessionID string // of the ephemeral messages that it sends
 	lastCount uint64
+
+	stateBytes atomic.Int64 // memory of the links' sync states
 
 	mu            sync.Mutex // guards the following fields
 	notices       [][]byte   // handshake, errors, token answers: written first

@@ -19,6 +19,7 @@ type message struct {
 	request bool
 	upTo    int            // the graph's length with this message's changes
 	chunks  []*crdt.Change // staged from this message, in graph order
+	foreign []crdt.Hash    // those among them that waited for this message, from other peers
 	durable bool
 	done    func() // gives back what the message holds of the hub's budget
 }
@@ -51,39 +52,44 @@ func (p *peer) receiveSync(ctx context.Context, frame Frame, doc id.DocumentID, 
 		p.hub.staged.Release(weight)
 	}}
 	var changes []*crdt.Change
+	var refused []crdt.Hash
 	if !s.ReadOnly {
-		changes = p.parse(doc, m.Changes)
+		changes, refused = p.parse(doc, m.Changes)
 	}
-	return l.document.receive(in, changes, s)
+	return l.document.receive(in, changes, refused, s)
 }
 
 // parse reads the changes of a message. What can't be accepted is refused
 // without harm to the rest; after a chunk whose end can't be found the rest of
 // its part is lost.
-func (p *peer) parse(doc id.DocumentID, parts [][]byte) []*crdt.Change {
-	var changes []*crdt.Change
+func (p *peer) parse(doc id.DocumentID, parts [][]byte) (changes []*crdt.Change, refused []crdt.Hash) {
 	inflated := 0
+	refuse := func(err error) {
+		if h := p.refuse(doc, err); h != (crdt.Hash{}) {
+			refused = append(refused, h)
+		}
+	}
 	for _, rest := range parts {
 		for len(rest) > 0 {
 			chunk, next, err := crdt.NextChunk(rest)
 			if err != nil {
-				p.refuse(doc, err)
+				refuse(err)
 				break
 			}
 			rest = next
 			c, err := p.hub.parseChange(chunk)
 			if err != nil {
-				p.refuse(doc, err)
+				refuse(err)
 				continue
 			}
 			if inflated += len(c.Bytes()); inflated > p.hub.opts.MaxInflated {
-				p.refuse(doc, &crdt.RefusalError{Hash: c.Hash, Reason: crdt.ReasonLimit, Detail: "the message holds too many bytes once inflated"})
-				return changes
+				refuse(&crdt.RefusalError{Hash: c.Hash, Reason: crdt.ReasonLimit, Detail: "the message holds too many bytes once inflated"})
+				return changes, refused
 			}
 			changes = append(changes, c)
 		}
 	}
-	return changes
+	return changes, refused
 }
 
 // parseChange parses one chunk. Compressed ones, which may grow a thousandfold,
@@ -98,7 +104,7 @@ func (h *Hub) parseChange(chunk crdt.Chunk) (*crdt.Change, error) {
 
 // receive gates and stages the changes of a message, then settles it, at once
 // or after the commit of what it has to wait for.
-func (d *document) receive(in *message, changes []*crdt.Change, s Session) error {
+func (d *document) receive(in *message, changes []*crdt.Change, refused []crdt.Hash, s Session) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	l := in.link
@@ -106,12 +112,21 @@ func (d *document) receive(in *message, changes []*crdt.Change, s Session) error
 		in.done()
 		return err
 	}
-	runs := d.stage(l, s.User, changes)
+	for _, h := range refused {
+		d.refused.add(h)
+	}
+	from := sender{s.User, l.peer.device()}
+	runs := d.stage(l, from, changes)
 	in.upTo = d.graph.Staged()
 	in.durable = len(runs) == 0
 	d.pending = append(d.pending, in)
 	for i, run := range runs {
 		in.chunks = append(in.chunks, run.changes...)
+		if run.sender != from {
+			for _, c := range run.changes {
+				in.foreign = append(in.foreign, c.Hash)
+			}
+		}
 		done := func(err error) { d.committed(nil, err) }
 		if i == len(runs)-1 {
 			done = func(err error) { d.committed(in, err) }
@@ -156,9 +171,8 @@ func (r run) write(key store.DocKey, h *Hub) store.Append {
 
 // stage passes changes through the gate into the graph and returns what has to
 // be written, split by sender: a change may release others that waited for it.
-func (d *document) stage(l *link, user string, changes []*crdt.Change) []run {
+func (d *document) stage(l *link, from sender, changes []*crdt.Change) []run {
 	var runs []run
-	from := sender{user, l.peer.device()}
 	for _, c := range changes {
 		d.stageOne(l, from, c, &runs)
 	}
@@ -201,10 +215,6 @@ func (d *document) stageOne(l *link, from sender, change *crdt.Change, runs *[]r
 
 // appendChange stages one change in the graph and keeps the tips.
 func (d *document) appendChange(c *crdt.Change) (int, error) {
-	merges := slices.ContainsFunc(c.Deps, func(h crdt.Hash) bool { return slices.Contains(d.tips, h) })
-	if len(d.tips) >= d.hub.opts.MaxHeads && !merges && !d.graph.HasStaged(c.Hash) {
-		return 0, &crdt.RefusalError{Hash: c.Hash, Reason: crdt.ReasonLimit, Detail: "the document has too many concurrent heads; merge them first"}
-	}
 	index, err := d.graph.Append(c.Header())
 	if err != nil {
 		return 0, err
@@ -290,7 +300,7 @@ func (d *document) settleLocked() {
 }
 
 func (d *document) settleOne(in *message) {
-	before := d.graph.Heads()
+	before := slices.Concat(d.graph.Heads(), in.foreign)
 	first := d.graph.Len()
 	if in.upTo > first {
 		d.graph.Publish(in.upTo)
@@ -312,6 +322,7 @@ func (d *document) settleOne(in *message) {
 	}
 	shared := l.state.SharedHeads()
 	l.state.Receive(d.view(), in.sync, before)
+	l.peer.weigh(l)
 	if l.peer.keepState && !slices.Equal(shared, l.state.SharedHeads()) {
 		l.unsaved = true
 	}

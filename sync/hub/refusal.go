@@ -39,8 +39,8 @@ func (r *refusals) has(h crdt.Hash) bool {
 }
 
 // refuse counts, logs and lists a change that the gate didn't take, and tells
-// its sender.
-func (p *peer) refuse(doc id.DocumentID, err error) {
+// its sender. It returns the change's hash, zero when it has none.
+func (p *peer) refuse(doc id.DocumentID, err error) crdt.Hash {
 	var r *crdt.RefusalError
 	if !errors.As(err, &r) {
 		r = &crdt.RefusalError{Reason: crdt.ReasonMalformed, Detail: err.Error()}
@@ -56,6 +56,7 @@ func (p *peer) refuse(doc id.DocumentID, err error) {
 		Reason: string(r.Reason), Detail: r.Detail, First: now, Last: now, Count: 1,
 	}, func(error) {})
 	p.notify(wire.Error{SenderID: h.id, TargetID: p.id, Message: describe(doc, "change refused: %v", r)}.Append(nil))
+	return r.Hash
 }
 
 // String packs a sender into the text by which the orphan pool knows it.
