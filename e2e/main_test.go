@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"flag"
 	"os"
 	"sync"
 	"testing"
@@ -39,7 +40,18 @@ func driver(t *testing.T, g stock.Generation) *stock.Process {
 	return p
 }
 
+// waiters is how many tests run at a time unless -parallel says otherwise: they wait more than they work.
+const waiters = "6"
+
 func TestMain(m *testing.M) {
+	flag.Parse()
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
+	if !chosen {
+		if err := flag.Set("test.parallel", waiters); err != nil {
+			panic(err)
+		}
+	}
 	code := m.Run()
 	for _, p := range launched.processes {
 		p.Stop()

@@ -16,7 +16,7 @@ import (
 const (
 	roundClients = 4
 	rounds       = 300
-	roundPause   = 60 // ms on average; clients gather changes for up to 100 ms
+	roundPause   = 40 // ms on average; clients gather changes for up to 100 ms
 	burners      = 3  // goroutines that keep the machine busy
 )
 

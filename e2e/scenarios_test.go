@@ -11,6 +11,8 @@ var scenarios = []struct {
 	name string
 	run  func(*office)
 }{
+	{"bare adapter", bareAdapter},
+	{"sign in", signIn},
 	{"create and find", createAndFind},
 	{"find before creation", findBeforeCreation},
 	{"concurrent edits", concurrentEdits},

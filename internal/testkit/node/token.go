@@ -1,6 +1,9 @@
 package node
 
 import (
+	"encoding/json"
+	"io"
+	"net/http"
 	"testing"
 	"time"
 
@@ -44,4 +47,28 @@ func Token(tb testing.TB, secret string, c Claims) string {
 		tb.Fatal(err)
 	}
 	return token
+}
+
+// Ticket trades a token for a one-time ticket.
+func (n *Node) Ticket(c Claims) string {
+	n.tb.Helper()
+	r, err := http.NewRequestWithContext(n.tb.Context(), http.MethodPost, n.TicketURL(), nil)
+	if err != nil {
+		n.tb.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+n.Token(c))
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		n.tb.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		n.tb.Fatal(err)
+	}
+	var answer struct{ Ticket string }
+	if err := json.Unmarshal(body, &answer); err != nil || answer.Ticket == "" {
+		n.tb.Fatalf("POST /v1/tickets: %s: %s", res.Status, body)
+	}
+	return answer.Ticket
 }

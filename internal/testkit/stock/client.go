@@ -15,6 +15,7 @@ type ClientOptions struct {
 	Retry     time.Duration // between connection attempts; 0 means 100 ms (the stock default is 5 s)
 	Gossip    bool          // enableRemoteHeadsGossiping
 	Offline   bool          // begin without a connection
+	Bare      bool          // the stock adapter itself, with nothing around it: URL alone counts, no counters, no way offline
 }
 
 // Client is one repo in a driver process. Its methods fail the test when the driver reports an error, and are called
@@ -43,7 +44,7 @@ func (p *Process) Client(tb testing.TB, name string, o ClientOptions) *Client {
 // Reopen opens the client again after Close.
 func (c *Client) Reopen(o ClientOptions) {
 	c.tb.Helper()
-	args := map[string]any{"url": o.URL, "gossip": o.Gossip, "offline": o.Offline}
+	args := map[string]any{"url": o.URL, "gossip": o.Gossip, "offline": o.Offline, "bare": o.Bare}
 	for key, value := range map[string]string{"ticketURL": o.TicketURL, "token": o.Token, "storage": o.Storage, "peerId": o.PeerID} {
 		if value != "" {
 			args[key] = value

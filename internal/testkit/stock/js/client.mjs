@@ -23,6 +23,14 @@ const SAVE_ROUNDS = 250
 
 const sleep = ms => new Promise(resolve => setTimeout(resolve, ms))
 
+/** Ends a connection for good: no attempt follows. */
+function stop(connection) {
+  connection.offline = true
+  connection.retryInterval = 0
+  connection.connect = () => {}
+  connection.socket?.terminate()
+}
+
 /** Builds a client class from one generation's packages: {generation, A, Repo, Adapter, Storage, cbor}. */
 export function clientClass(packages) {
   const { A, Repo, Storage, cbor } = packages
@@ -36,10 +44,14 @@ export function clientClass(packages) {
     #ephemerals = []
     #remoteHeads = []
 
-    /** options: {url, ticketURL?, token?, retry?, storage?, peerId?, gossip?, offline?} */
+    /**
+     * options: {url, ticketURL?, token?, retry?, storage?, peerId?, gossip?, offline?, bare?}
+     * A bare client has the stock adapter itself: no tickets, no counters, no way offline.
+     */
     constructor(options) {
-      this.connection = new Connection({ retry: 100, ...options })
-      this.connection.offline = options.offline ?? false
+      const { url, retry = 100, offline = false, bare = false } = options
+      this.connection = bare ? new packages.Adapter(url, retry) : new Connection({ ...options, retry })
+      this.connection.offline = offline
       this.peers = 0
       this.connection.on("peer-candidate", () => this.peers++)
       this.repo = new Repo({
@@ -165,9 +177,9 @@ export function clientClass(packages) {
 
     async waitConnected({ peers = 1, timeout }) {
       const deadline = Date.now() + timeout
-      while (this.peers < peers || !this.connection.isOpen()) {
+      while (this.peers < peers || this.connection.socket?.readyState !== 1) {
         if (Date.now() > deadline)
-          throw new Error(`not connected after ${timeout} ms; joined ${this.peers} times; errors: ${this.connection.errors.slice(-3)}; closes: ${JSON.stringify(this.connection.closes.slice(-3))}`)
+          throw new Error(`not connected after ${timeout} ms; joined ${this.peers} times; errors: ${this.connection.errors?.slice(-3)}; closes: ${JSON.stringify(this.connection.closes?.slice(-3))}`)
         await sleep(5)
       }
       return { peers: this.peers }
@@ -202,8 +214,10 @@ export function clientClass(packages) {
       return {}
     }
 
+    /** Leaves as an adapter's disconnect does, but for the socket, which stays. */
     leave() {
       this.connection.send({ type: "leave", senderId: this.repo.networkSubsystem.peerId })
+      this.connection.emit("peer-disconnected", { peerId: this.connection.remotePeerId })
       return {}
     }
 
@@ -266,8 +280,10 @@ export function clientClass(packages) {
         await this.repo.flush()
         await sleep(SAVE_ROUNDS)
       }
-      this.connection.stop()
+      stop(this.connection)
       if (!abrupt) await calls.stop(this.repo)
+      // What the repo's timers still write must not meet the removal of the folder.
+      else if (this.repo.storageSubsystem) await sleep(SAVE_ROUNDS)
       return {}
     }
   }

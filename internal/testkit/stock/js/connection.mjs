@@ -143,14 +143,6 @@ export function connectionClass(Stock, cbor) {
       if (this.peerId) this.connect(this.peerId, this.peerMetadata)
     }
 
-    /** Stops for good: no attempt follows. */
-    stop() {
-      this.offline = true
-      this.retryInterval = 0
-      this.connect = () => {}
-      this.socket?.terminate()
-    }
-
     isOpen() {
       return this.socket?.readyState === 1
     }

@@ -1,0 +1,103 @@
+package hostile
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"concord/crdt"
+	"concord/internal/testkit/node"
+	"concord/internal/testkit/peer"
+	"concord/sync/wire"
+)
+
+func TestHostile(t *testing.T) {
+	h := newHarness(t, "--handshake-timeout", "4s", "--ping-interval", "5000", "--ping-timeout", "10000")
+	h.warmUp()
+	h.editors = h.startEditors()
+	h.memory = h.watch()
+	pid := h.node.PID()
+
+	h.phase("frames: values of another type", h.wrongTypes)
+	h.phase("sync messages", h.brokenSync)
+	h.phase("changes: graph", func() { h.refusedChanges(h.graphOffences()) })
+	h.phase("changes: bombs", func() { h.refusedChanges(h.bombs()) })
+	h.phase("WebSocket protocol", h.brokenWebSocket)
+	h.phase("HTTP", h.brokenHTTP)
+	h.phase("oversize messages", h.oversize)
+	h.phase("storage IDs", h.storageIDs)
+	h.phase("phantom heads and orphans", h.phantomHeads)
+	h.phase("1,000 that never join", func() {
+		h.disperse(h.gather("never joins", nil, int(wire.CloseHandshake)), answerTimeout)
+	})
+	h.phase("1,000 half frames, mutated frames", func() {
+		// The crowd stays while the frames come: its connections end by the unanswered ping.
+		half := append(appendHeader(nil, 0x80|opBinary, 1<<20), make([]byte, 300)...)
+		c := h.gather("half a frame", half, int(wire.CloseTryLater))
+		h.mutatedFrames(setting(t, "HOSTILE_FRAMES", 100_000))
+		h.disperse(c, 2*time.Minute)
+	})
+
+	h.editors.finish()
+	h.memory.finish()
+	h.printTable()
+	select {
+	case err := <-h.node.Died():
+		t.Fatalf("the node died: %v", err)
+	default:
+	}
+	if h.node.PID() != pid {
+		t.Error("the node is another process")
+	}
+	h.node.Stop()
+	if out, err := exec.Command(node.Binary(t), "check", h.node.Data).CombinedOutput(); err != nil {
+		t.Errorf("concord check: %v\n%s", err, out)
+	}
+}
+
+// phase runs one kind of attack and looks at everything else after it.
+func (h *harness) phase(name string, attack func()) {
+	h.Helper()
+	if !strings.Contains(name, os.Getenv("HOSTILE_PHASE")) {
+		return
+	}
+	before, begin := h.editors.count(), time.Now()
+	attack()
+	select {
+	case err := <-h.node.Died():
+		h.Fatalf("%s: the node died: %v", name, err)
+	default:
+	}
+	h.editors.check(before)
+	h.Logf("%-36s %6v  peak %8s  %4d edits of the others", name, time.Since(begin).Round(10*time.Millisecond), mib(h.memory.phase()), h.editors.count()-before)
+}
+
+// warmUp brings the node to the memory that an ordinary day takes: a hundred clients, some thousand edits.
+func (h *harness) warmUp() {
+	h.Helper()
+	ctx, cancel := contextWithin(h.T, time.Minute)
+	defer cancel()
+	var peers []*peer.Peer
+	for n := range 100 {
+		p, err := peer.Dial(ctx, peer.Options{URL: h.node.SyncURL(), Token: h.token(n)})
+		if err != nil {
+			h.Fatal(err)
+		}
+		defer p.Drop()
+		peers = append(peers, p)
+	}
+	for round := range 20 {
+		for _, p := range peers {
+			d := p.Create(h.sharedDocument(round))
+			hash, err := d.Set("field", crdt.BytesValue(make([]byte, 1000)))
+			if err != nil {
+				h.Fatal(err)
+			}
+			if err := d.WaitAcked(ctx, hash); err != nil {
+				h.Fatal(err)
+			}
+		}
+	}
+}
