@@ -64,7 +64,7 @@ Two users of the company "demo", with tokens for the next 24 hours:
 
 See them edit an invoice together, bob offline for a while. Paste this into another terminal, in this folder:
 
-  npm --prefix examples/invoice ci --silent && \
+  npm --prefix examples/invoice ci --no-audit --no-fund --loglevel=error && \
   CONCORD_URL=http://%[1]s \
   ALICE_TOKEN=%[2]s \
   BOB_TOKEN=%[3]s \

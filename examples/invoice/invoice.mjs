@@ -1,16 +1,18 @@
 // Two people edit one invoice through Concord; one of them is offline for a while.
 //
-//   node invoice.mjs TOKEN_1 TOKEN_2          tokens of two users of one company, roles "editor"
+//   node invoice.mjs TOKEN_1 TOKEN_2          or with ALICE_TOKEN and BOB_TOKEN in the environment
 //
-// CONCORD_URL names the node; http://127.0.0.1:8080 unless set. The packages are the stock ones of automerge-repo.
+// The tokens are those of two users of one company, roles "editor". CONCORD_URL names the node; http://127.0.0.1:8080
+// unless set. The packages are the stock ones of automerge-repo.
 
 import { Repo, getConflicts } from "@automerge/automerge-repo"
 import { WebSocketClientAdapter } from "@automerge/automerge-repo-network-websocket"
 
 const server = process.env.CONCORD_URL ?? "http://127.0.0.1:8080"
-const tokens = process.argv.slice(2)
-if (tokens.length !== 2) {
-  console.error("usage: node invoice.mjs TOKEN_1 TOKEN_2   (\"concord token --sub ann --company demo --role editor\" makes one)")
+const { ALICE_TOKEN, BOB_TOKEN } = process.env
+const tokens = process.argv.length > 2 ? process.argv.slice(2) : [ALICE_TOKEN, BOB_TOKEN]
+if (tokens.length !== 2 || !tokens.every(Boolean)) {
+  console.error("usage: node invoice.mjs TOKEN_1 TOKEN_2   (\"concord token --sub alice --company demo --role editor\" makes one)")
   process.exit(2)
 }
 
@@ -57,10 +59,10 @@ class Person {
   }
 }
 
-const [ann, bob] = tokens.map(token => new Person(token))
+const [alice, bob] = tokens.map(token => new Person(token))
 
-say(ann, "writes invoice 2026-0042")
-ann.invoice = ann.repo.create({
+say(alice, "writes invoice 2026-0042")
+alice.invoice = alice.repo.create({
   number: "2026-0042",
   customer: "Harbour Café",
   status: "draft",
@@ -70,33 +72,35 @@ ann.invoice = ann.repo.create({
     { item: "Beans, 1 kg", quantity: 10, price: 21.5 },
   ],
 })
-bob.invoice = await bob.repo.find(ann.invoice.url)
+// The invoice may still be on its way to the node; bob has it as soon as it is there.
+bob.invoice = await bob.repo.find(alice.invoice.url, { allowableStates: ["ready", "unavailable"] })
+await bob.invoice.whenReady()
 await agreement()
 say(bob, "opens it")
 
 bob.goOffline()
-ann.edit("sells two machines", invoice => (invoice.lines[0].quantity = 2))
-ann.edit("adds a grinder", invoice => invoice.lines.push({ item: "Grinder", quantity: 1, price: 340 }))
-ann.edit('sets the status to "sent"', invoice => (invoice.status = "sent"))
+alice.edit("sells two machines", invoice => (invoice.lines[0].quantity = 2))
+alice.edit("adds a grinder", invoice => invoice.lines.push({ item: "Grinder", quantity: 1, price: 340 }))
+alice.edit('sets the status to "sent"', invoice => (invoice.status = "sent"))
 bob.edit("offline: lowers the price of the beans", invoice => (invoice.lines[1].price = 19.9))
 bob.edit("offline: adds the delivery", invoice => invoice.lines.push({ item: "Delivery", quantity: 1, price: 45 }))
 bob.edit('offline: sets the status to "approved"', invoice => (invoice.status = "approved"))
 await bob.goOnline()
 await agreement()
 
-print(ann.invoice.doc())
-const statuses = Object.values(getConflicts(ann.invoice.doc(), "status") ?? {})
+print(alice.invoice.doc())
+const statuses = Object.values(getConflicts(alice.invoice.doc(), "status") ?? {})
 console.log(`Both set the status; the last one counts and both are kept: ${statuses.join(", ")}.`)
-console.log(`${ann.name} and ${bob.name} hold the same invoice: heads ${ann.invoice.heads().join(" ")}`)
+console.log(`${alice.name} and ${bob.name} hold the same invoice: heads ${alice.invoice.heads().join(" ")}`)
 process.exit(0)
 
 /** Waits until both hold the same changes, all of both. */
 async function agreement() {
   for (const deadline = Date.now() + 15_000; Date.now() < deadline; await new Promise(resolve => setTimeout(resolve, 50))) {
-    const [a, b] = [ann, bob].map(person => [...person.invoice.heads()].sort().join())
+    const [a, b] = [alice, bob].map(person => [...person.invoice.heads()].sort().join())
     if (a === b) return
   }
-  fail(`${ann.name} and ${bob.name} don't agree after 15 s`)
+  fail(`${alice.name} and ${bob.name} don't agree after 15 s`)
 }
 
 function print(invoice) {
