@@ -1,0 +1,120 @@
+package hub
+
+import (
+	"sync/atomic"
+	"testing"
+
+	"concord/store"
+	"concord/sync/wire"
+)
+
+func TestFailedAppendGivesItsBudgetBackOnce(t *testing.T) {
+	r, s := newHookedRig(t, Options{})
+	s.set(func(s *hookedStore) {
+		s.onAppend = func(store.Append, func() error, func(error)) error { return store.ErrFailed }
+	})
+	for range 3 {
+		a := r.connect(alice(), "a", "")
+		a.edit(docA, "x")
+		a.speak(docA)
+		if code, reason := a.closed(); code != wire.CloseTryLater || reason == "" {
+			t.Errorf("closed with %d %q", code, reason)
+		}
+	}
+	if !r.hub.staged.TryAcquire(r.hub.opts.StagedBytes) {
+		t.Fatal("the budget wasn't given back")
+	}
+	r.hub.staged.Release(r.hub.opts.StagedBytes)
+}
+
+// One peer's write is refused while another's is under way: the document's
+// staged changes are void, and nobody may go on as if nothing had happened.
+func TestFailedAppendLeavesNobodyWaiting(t *testing.T) {
+	r, s := newHookedRig(t, Options{})
+	a, b := r.connect(alice(), "a", ""), r.connect(bob(), "b", "")
+	var submit func() error
+	submitted, calls := make(chan struct{}), atomic.Int32{}
+	s.set(func(s *hookedStore) {
+		s.onAppend = func(_ store.Append, through func() error, _ func(error)) error {
+			if calls.Add(1) == 1 {
+				submit = through
+				close(submitted)
+				return nil
+			}
+			return store.ErrInvalid
+		}
+	})
+	first, second := a.edit(docA, "x"), b.edit(docA, "y")
+	a.speak(docA)
+	<-submitted
+	b.speak(docA)
+	for _, c := range []*client{a, b} {
+		if code, _ := c.closed(); code != wire.CloseTryLater {
+			t.Errorf("closed with %d", code)
+		}
+	}
+
+	// While it is unknown how the document ends up on disk, nobody gets to see it.
+	early := r.connect(alice(), "early", "")
+	early.request(docA)
+	if code, _ := early.closed(); code != wire.CloseTryLater {
+		t.Errorf("closed with %d", code)
+	}
+
+	s.set(func(s *hookedStore) { s.onAppend = nil })
+	if err := submit(); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "commit", func() bool {
+		info, _, err := r.store.Document(store.DocKey{Company: "acme", Document: docA})
+		return err == nil && info.Changes == 1
+	})
+	waitFor(t, "end of the write", func() bool {
+		d := r.hub.acquire(alice().docKey(docA))
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return true
+	})
+	a2, b2 := r.connect(alice(), "a", ""), r.connect(bob(), "b", "")
+	for old, again := range map[*client]*client{a: a2, b: b2} {
+		again.docs = old.docs
+		reload(t, again.doc(docA), again.doc(docA).state.Save())
+		again.speak(docA)
+	}
+	a2.acked(docA, first.Hash)
+	b2.acked(docA, second.Hash)
+	a2.has(docA, second.Hash)
+	b2.has(docA, first.Hash)
+}
+
+// The store calls back one document after the other; a document that is busy
+// must not hold up the others' acknowledgements.
+func TestBusyDocumentDoesntHoldUpOthers(t *testing.T) {
+	r, s := newHookedRig(t, Options{})
+	a, b := r.connect(alice(), "a", ""), r.connect(bob(), "b", "")
+	opened := a.edit(docA, "w")
+	a.speak(docA)
+	a.acked(docA, opened.Hash)
+	a.quiet()
+
+	reached, free := make(chan struct{}), make(chan struct{})
+	s.set(func(s *hookedStore) {
+		s.onDone = func(w store.Append) {
+			if w.Doc.Document == docA {
+				close(reached)
+				<-free
+			}
+		}
+	})
+	slow := a.edit(docA, "x")
+	a.speak(docA)
+	<-reached
+	d := r.hub.acquire(alice().docKey(docA))
+	d.mu.Lock()
+	close(free)
+	ch := b.edit(docB, "y")
+	b.speak(docB)
+	b.acked(docB, ch.Hash)
+	d.mu.Unlock()
+	a.acked(docA, slow.Hash)
+}

@@ -1,0 +1,74 @@
+package hub
+
+import (
+	"context"
+	"sync"
+	"testing"
+
+	"concord/store"
+)
+
+// hookedStore is a real store whose calls a test can hold up or make fail. A
+// nil hook lets the call through.
+type hookedStore struct {
+	*store.Store
+
+	mu       sync.Mutex // guards the following fields
+	onAppend func(a store.Append, through func() error, done func(error)) error
+	onDone   func(a store.Append)
+	onRead   func(store.DocKey) error
+}
+
+func (s *hookedStore) set(change func(*hookedStore)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(s)
+}
+
+func (s *hookedStore) Append(ctx context.Context, a store.Append, done func(error)) error {
+	s.mu.Lock()
+	onAppend, onDone := s.onAppend, s.onDone
+	s.mu.Unlock()
+	if onDone != nil {
+		inner := done
+		done = func(err error) {
+			onDone(a)
+			inner(err)
+		}
+	}
+	through := func() error { return s.Store.Append(ctx, a, done) }
+	if onAppend != nil {
+		return onAppend(a, through, done)
+	}
+	return through()
+}
+
+func (s *hookedStore) Document(key store.DocKey) (store.Info, bool, error) {
+	s.mu.Lock()
+	onRead := s.onRead
+	s.mu.Unlock()
+	if onRead != nil {
+		if err := onRead(key); err != nil {
+			return store.Info{}, false, err
+		}
+	}
+	return s.Store.Document(key)
+}
+
+// newHookedRig is newRig over a hookedStore.
+func newHookedRig(tb testing.TB, o Options) (*rig, *hookedStore) {
+	tb.Helper()
+	r := &rig{tb: tb, dir: tb.TempDir()}
+	s, err := store.Open(r.dir, store.Options{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	hooked := &hookedStore{Store: s}
+	h, err := New(hooked, o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	r.store, r.hub = s, h
+	tb.Cleanup(r.stop)
+	return r, hooked
+}
