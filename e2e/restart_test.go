@@ -42,6 +42,9 @@ func TestRestart(t *testing.T) {
 			}
 			// Clients keep their sync states under the node's storage ID.
 			want(t, "storage ID of the node", cleo.Identity().ServerStorageID, who.ServerStorageID)
+
+			o.node.Stop()
+			o.node.Check()
 		})
 	}
 }

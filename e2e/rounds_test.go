@@ -123,6 +123,8 @@ func (r *roundTable) play() {
 		s := c.Stats()
 		r.t.Logf("%s (%s): %d changes, %d connections", c.Name(), c.Generation(), c.History(r.url), s.Connects)
 	}
+	r.node.Stop()
+	r.node.Check()
 }
 
 // edit lets a client make a random change, in two of three rounds.

@@ -40,4 +40,6 @@ func TestScenarios(t *testing.T) {
 			}
 		}
 	})
+	n.Stop()
+	n.Check()
 }

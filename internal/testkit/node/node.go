@@ -23,6 +23,8 @@ type Options struct {
 	Secret string   // HS256 secret; "" means Secret
 	Args   []string // further arguments of "concord serve"; they win over those that Start sets
 	Env    []string // further variables, KEY=VALUE
+	// Faulty says that the test provokes faults of the node itself: errors in its log don't fail the test.
+	Faulty bool
 }
 
 // Node is a concord process. Its methods fail the test that started it, and are called from that test's goroutine.
@@ -55,6 +57,9 @@ func Start(tb testing.TB, o Options) *Node {
 	tb.Cleanup(func() {
 		if n.Running() {
 			n.Stop()
+		}
+		if !o.Faulty {
+			n.checkLog()
 		}
 		if tb.Failed() {
 			tb.Logf("log of the node:\n%s", strings.Join(n.Logs(), "\n"))
@@ -135,6 +140,34 @@ func (n *Node) Logs() []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return append([]string(nil), n.logs...)
+}
+
+// checkLog fails the test for every error in the log, which is kept for faults of the node's own making.
+func (n *Node) checkLog() {
+	n.tb.Helper()
+	for _, line := range n.Logs() {
+		var record struct{ Level string }
+		// A line that isn't JSON comes from the runtime, or was cut short by a kill.
+		bad := json.Unmarshal([]byte(line), &record) == nil && record.Level == "ERROR"
+		for _, word := range []string{"panic:", "fatal error:", "DATA RACE"} {
+			bad = bad || strings.Contains(line, word)
+		}
+		if bad {
+			n.tb.Errorf("the node logged: %s", line)
+		}
+	}
+}
+
+// Check runs "concord check" on the data of the stopped node, and fails the test unless it finds everything in order.
+func (n *Node) Check() {
+	n.tb.Helper()
+	if n.Running() {
+		n.tb.Fatal("the node is running")
+	}
+	out, err := exec.CommandContext(n.tb.Context(), Binary(n.tb), "check", n.Data).CombinedOutput()
+	if err != nil {
+		n.tb.Errorf("concord check: %v\n%s", err, out)
+	}
 }
 
 // Running says whether the process was started and neither stopped nor killed.

@@ -6,7 +6,16 @@
 //   mark {path, start, end, name, value, expand}    unmark {path, start, end, name, expand}
 //   increment {path, by}
 //
-// With "wrap": true, positions are taken modulo what is there, so that a random edit fits whatever the document holds.
+// With "wrap": true, positions are taken modulo what is there, so that a random edit fits whatever the document holds;
+// in text they are moved off the middle of surrogate pairs, and marks are never empty. (An empty mark by a first
+// generation client makes a document that the second can't load.)
+
+/** The nearest position at or before i, within the text, that is between two characters. */
+function boundary(text, i) {
+  if (i >= text.length) return text.length
+  const unit = text.charCodeAt(i)
+  return unit >= 0xdc00 && unit < 0xe000 && i > 0 ? i - 1 : i
+}
 
 /** Returns a function that applies one described edit to a document inside a change callback. */
 export function editor(A, fromTagged) {
@@ -39,9 +48,9 @@ export function editor(A, fromTagged) {
       A.deleteAt(list, index, Math.min(e.count ?? 1, list.length - index))
     },
     splice(doc, e) {
-      const length = at(doc, e.path).length
-      const index = e.wrap ? e.index % (length + 1) : e.index
-      const count = e.wrap ? Math.min(e.count ?? 0, length - index) : (e.count ?? 0)
+      const text = at(doc, e.path)
+      const index = e.wrap ? boundary(text, e.index % (text.length + 1)) : e.index
+      const count = e.wrap ? boundary(text, index + (e.count ?? 0)) - index : (e.count ?? 0)
       A.splice(doc, e.path, index, count, e.text ?? "")
     },
     updateText(doc, e) {
@@ -62,11 +71,12 @@ export function editor(A, fromTagged) {
   }
 
   function markRange(doc, e) {
-    const length = at(doc, e.path).length
-    if (!e.wrap) return { start: e.start, end: e.end, expand: e.expand ?? "after" }
-    if (length === 0) return undefined
-    const start = e.start % length
-    return { start, end: Math.min(length, start + 1 + (e.end % length)), expand: e.expand ?? "after" }
+    const expand = e.expand ?? "after"
+    if (!e.wrap) return { start: e.start, end: e.end, expand }
+    const text = at(doc, e.path)
+    if (text.length === 0) return undefined
+    const start = boundary(text, e.start % text.length)
+    return { start, end: boundary(text, start + 2 + (e.end % text.length)), expand }
   }
 
   return function apply(doc, e) {
