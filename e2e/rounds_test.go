@@ -136,7 +136,14 @@ func (r *roundTable) edit(i, round int) {
 	value := fmt.Sprintf("%d/%d", i, round)
 	var e stock.Edit
 	switch r.rnd.IntN(10) {
-	case 0, 1:
+	case 0:
+		if r.rnd.IntN(4) == 0 {
+			// Big enough for a cut in mid-message, and for several reads of it.
+			e = stock.Set(stock.P("map", "scan"), stock.Bytes(r.noise(1+r.rnd.IntN(40_000))))
+			break
+		}
+		fallthrough
+	case 1:
 		e = stock.Set(stock.P("map", fmt.Sprint("k", r.rnd.IntN(5))), value)
 	case 2:
 		e = stock.Delete(stock.P("map", fmt.Sprint("k", r.rnd.IntN(5))))
@@ -152,6 +159,15 @@ func (r *roundTable) edit(i, round int) {
 		e = stock.Increment(stock.P("count"), r.rnd.IntN(9)-4)
 	}
 	r.clients[i].Change(r.url, e)
+}
+
+// noise returns n bytes that don't compress.
+func (r *roundTable) noise(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(r.rnd.Uint32())
+	}
+	return b
 }
 
 // disturb breaks a client's connection now and then, and mends it.
@@ -170,6 +186,10 @@ func (r *roundTable) disturb(i int) {
 		r.proxies[i].CutAfter(node.Up, r.rnd.IntN(700))
 	case 3, 4:
 		r.proxies[i].CutAfter(node.Down, r.rnd.IntN(700))
+	case 7:
+		r.proxies[i].CutAfter(node.Up, r.rnd.IntN(40_000))
+	case 8:
+		r.proxies[i].CutAfter(node.Down, r.rnd.IntN(40_000))
 	case 5:
 		c.Disconnect()
 		r.away[i] = 1 + r.rnd.IntN(8)
