@@ -29,6 +29,7 @@ type document struct {
 	orphans *crdt.Orphans
 	refused refusals
 	pending []*message // received, not settled, in order
+	appends int        // writes that the store has and hasn't finished
 	recent  recentChanges
 	cache   protocol.Cache
 	frame   sharedMessage
@@ -80,15 +81,25 @@ func (d *document) detach(l *link) {
 	if i := slices.Index(d.links, l); i >= 0 {
 		d.links = slices.Delete(d.links, i, i+1)
 	}
-	if d.orphans != nil {
-		d.orphans.DropSender(sender{l.peer.currentSession().User, l.peer.device()}.String())
+	from := sender{l.peer.currentSession().User, l.peer.device()}
+	if d.orphans != nil && !d.linked(from) {
+		d.orphans.DropSender(from.String())
 	}
 	d.tidyLocked()
 }
 
+// linked reports whether a connection of a sender has the document open: the
+// tabs of a browser share one storage, and a reconnect comes before the end of
+// the connection that it replaces.
+func (d *document) linked(from sender) bool {
+	return slices.ContainsFunc(d.links, func(l *link) bool {
+		return sender{l.peer.currentSession().User, l.peer.device()} == from
+	})
+}
+
 // tidyLocked forgets a document that nobody needs.
 func (d *document) tidyLocked() {
-	if len(d.links) == 0 && len(d.pending) == 0 && d.graph == nil && !d.removed {
+	if len(d.links) == 0 && len(d.pending) == 0 && d.appends == 0 && d.graph == nil && !d.removed {
 		d.hub.forget(d)
 	}
 }
@@ -98,6 +109,9 @@ func (d *document) load() error {
 	d.lastUsed.Store(d.hub.opts.Now().UnixNano())
 	if d.graph != nil {
 		return nil
+	}
+	if d.appends > 0 {
+		return fmt.Errorf("read document %s: an abandoned write is still under way", d.key.Document)
 	}
 	info, found, err := d.hub.store.Document(d.key)
 	if err != nil {

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -15,8 +16,7 @@ func TestFailedAppendGivesItsBudgetBackOnce(t *testing.T) {
 	})
 	for range 3 {
 		a := r.connect(alice(), "a", "")
-		a.edit(docA, "x")
-		a.speak(docA)
+		a.push(docA, a.edit(docA, "x"))
 		if code, reason := a.closed(); code != wire.CloseTryLater || reason == "" {
 			t.Errorf("closed with %d %q", code, reason)
 		}
@@ -45,9 +45,9 @@ func TestFailedAppendLeavesNobodyWaiting(t *testing.T) {
 		}
 	})
 	first, second := a.edit(docA, "x"), b.edit(docA, "y")
-	a.speak(docA)
+	a.push(docA, first)
 	<-submitted
-	b.speak(docA)
+	b.push(docA, second)
 	for _, c := range []*client{a, b} {
 		if code, _ := c.closed(); code != wire.CloseTryLater {
 			t.Errorf("closed with %d", code)
@@ -73,7 +73,7 @@ func TestFailedAppendLeavesNobodyWaiting(t *testing.T) {
 		d := r.hub.acquire(alice().docKey(docA))
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		return true
+		return d.appends == 0
 	})
 	a2, b2 := r.connect(alice(), "a", ""), r.connect(bob(), "b", "")
 	for old, again := range map[*client]*client{a: a2, b: b2} {
@@ -107,14 +107,16 @@ func TestBusyDocumentDoesntHoldUpOthers(t *testing.T) {
 		}
 	})
 	slow := a.edit(docA, "x")
-	a.speak(docA)
+	a.push(docA, slow)
 	<-reached
 	d := r.hub.acquire(alice().docKey(docA))
 	d.mu.Lock()
+	unlock := sync.OnceFunc(d.mu.Unlock)
+	defer unlock()
 	close(free)
 	ch := b.edit(docB, "y")
 	b.speak(docB)
 	b.acked(docB, ch.Hash)
-	d.mu.Unlock()
+	unlock()
 	a.acked(docA, slow.Hash)
 }

@@ -5,7 +5,10 @@ import (
 	"sync"
 	"testing"
 
+	"concord/crdt"
+	"concord/internal/id"
 	"concord/store"
+	"concord/sync/wire"
 )
 
 // hookedStore is a real store whose calls a test can hold up or make fail. A
@@ -71,4 +74,9 @@ func newHookedRig(tb testing.TB, o Options) (*rig, *hookedStore) {
 	r.store, r.hub = s, h
 	tb.Cleanup(r.stop)
 	return r, hooked
+}
+
+// push sends a change unasked, whatever the state machine would say.
+func (c *client) push(doc id.DocumentID, ch *crdt.Change) {
+	c.send(wire.Sync{SenderID: c.id, Document: doc, Data: rawSync([]crdt.Hash{ch.Hash}, ch.Bytes())})
 }

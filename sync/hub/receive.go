@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"concord/crdt"
@@ -131,11 +132,12 @@ func (d *document) receive(in *message, changes []*crdt.Change, refused []crdt.H
 		if i == len(runs)-1 {
 			done = func(err error) { d.committed(in, err) }
 		}
+		d.appends++
 		if err := d.hub.store.Append(d.hub.ctx, run.write(d.key, d.hub), done); err != nil {
 			// The graph now holds what will never be durable.
-			in.done()
+			d.appends--
 			d.abandonLocked()
-			return err
+			return fmt.Errorf("append to document %s: %w", d.key.Document, err)
 		}
 	}
 	d.settleLocked()
@@ -260,10 +262,28 @@ func (d *document) askAgain(from sender) {
 }
 
 // committed is called by the store when a write is durable, or never will be.
+// It doesn't wait for the document: all others' acknowledgements come after it.
 func (d *document) committed(in *message, err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	if d.mu.TryLock() {
+		defer d.mu.Unlock()
+		d.committedLocked(in, err)
+		return
+	}
+	d.hub.writers.Add(1)
+	go func() {
+		defer d.hub.writers.Add(-1)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.committedLocked(in, err)
+	}()
+}
+
+// committedLocked may be called for a later write before an earlier one: being
+// durable, it waits in pending for its turn.
+func (d *document) committedLocked(in *message, err error) {
+	d.appends--
 	if err != nil {
+		d.hub.log.Error("changes not stored", "document", d.key.Document.String(), "error", err)
 		d.abandonLocked()
 		return
 	}
@@ -275,10 +295,16 @@ func (d *document) committed(in *message, err error) {
 }
 
 // abandonLocked drops a document whose staged changes can't become durable.
-// The peers that sent them have got no acknowledgement.
+// The peers that sent them have got no acknowledgement, and would wait for it
+// for ever: they, and whoever was to get what they sent, have to come back. The
+// document isn't read again before the store has finished with all its writes.
 func (d *document) abandonLocked() {
 	for _, in := range d.pending {
 		in.done()
+	}
+	for _, l := range d.links {
+		// The close handshake waits for the client; the document must not.
+		go l.peer.close(wire.CloseTryLater, "the server couldn't store changes; come back later")
 	}
 	d.pending, d.graph, d.tips, d.orphans = nil, nil, nil, nil
 	d.recent, d.cache, d.frame = recentChanges{}, protocol.Cache{}, sharedMessage{}
@@ -310,7 +336,7 @@ func (d *document) settleOne(in *message) {
 		}
 		d.hub.stats.changes.Add(uint64(len(in.chunks)))
 		for _, l := range d.links {
-			l.unavailable = false
+			l.unavailable, l.tell = false, false
 			if l != in.link {
 				l.peer.mark(l)
 			}
@@ -329,7 +355,7 @@ func (d *document) settleOne(in *message) {
 	if in.request && !d.exists {
 		l.unavailable, l.tell = true, true
 	} else {
-		l.unavailable = false
+		l.unavailable, l.tell = false, false
 	}
 	d.gossip(l, in.sync.Heads)
 	d.hub.heat(d)
