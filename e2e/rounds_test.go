@@ -16,6 +16,8 @@ import (
 const (
 	roundClients = 4
 	rounds       = 300
+	calmRounds   = 30 // the last ones, without disturbance: nobody is reconnected out of a stall …
+	calmPause    = 2  // … and after so many of them all must agree, with no later edit to wake them
 	roundPause   = 40 // ms on average; clients gather changes for up to 100 ms
 	burners      = 3  // goroutines that keep the machine busy
 )
@@ -102,18 +104,16 @@ func (r *roundTable) play() {
 	for round := range rounds {
 		for i := range r.clients {
 			r.edit(i, round)
-			r.disturb(i)
+			r.disturb(i, round >= rounds-calmRounds)
 		}
 		if crashes[round] {
 			r.node.Kill()
 			r.node.Run()
 		}
-		time.Sleep(time.Duration(r.rnd.IntN(2*roundPause)) * time.Millisecond)
-	}
-	for i := range r.clients {
-		if r.away[i] > 0 {
-			r.clients[i].Connect()
+		if round >= rounds-calmRounds/2 && round%calmPause == 0 {
+			agree(r.t, r.url, r.clients...)
 		}
+		time.Sleep(time.Duration(r.rnd.IntN(2*roundPause)) * time.Millisecond)
 	}
 	converge(r.t, r.url, r.clients...)
 	fresh := r.client("fresh")
@@ -170,13 +170,16 @@ func (r *roundTable) noise(n int) []byte {
 	return b
 }
 
-// disturb breaks a client's connection now and then, and mends it.
-func (r *roundTable) disturb(i int) {
+// disturb breaks a client's connection now and then, unless it is to be calm, and mends it.
+func (r *roundTable) disturb(i int, calm bool) {
 	c := r.clients[i]
 	if r.away[i] > 0 {
 		if r.away[i]--; r.away[i] == 0 {
 			c.Connect()
 		}
+		return
+	}
+	if calm {
 		return
 	}
 	switch r.rnd.IntN(40) {
