@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -79,25 +80,27 @@ func (h *harness) warmUp() {
 	h.Helper()
 	ctx, cancel := contextWithin(h.T, time.Minute)
 	defer cancel()
-	var peers []*peer.Peer
+	var owned sync.WaitGroup
 	for n := range 100 {
-		p, err := peer.Dial(ctx, peer.Options{URL: h.node.SyncURL(), Token: h.token(n)})
-		if err != nil {
-			h.Fatal(err)
-		}
-		defer p.Drop()
-		peers = append(peers, p)
-	}
-	for round := range 20 {
-		for _, p := range peers {
-			d := p.Create(h.sharedDocument(round))
-			hash, err := d.Set("field", crdt.BytesValue(make([]byte, 1000)))
+		owned.Go(func() {
+			p, err := peer.Dial(ctx, peer.Options{URL: h.node.SyncURL(), Token: h.token(n)})
 			if err != nil {
-				h.Fatal(err)
+				h.Error(err)
+				return
 			}
-			if err := d.WaitAcked(ctx, hash); err != nil {
-				h.Fatal(err)
+			defer p.Drop()
+			for round := range 20 {
+				d := p.Create(h.sharedDocument(round))
+				hash, err := d.Set("field", crdt.BytesValue(make([]byte, 1000)))
+				if err == nil {
+					err = d.WaitAcked(ctx, hash)
+				}
+				if err != nil {
+					h.Error(err)
+					return
+				}
 			}
-		}
+		})
 	}
+	owned.Wait()
 }
