@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -82,12 +83,23 @@ func (n *Node) Run() {
 	if err != nil {
 		n.tb.Fatal(err)
 	}
-	if err := n.cmd.Start(); err != nil {
+	n.cmd.SysProcAttr = dieWithParent()
+	listening, started := make(chan string, 1), make(chan error, 1)
+	n.exited = make(chan error, 1)
+	go func(cmd *exec.Cmd, exited chan<- error) {
+		// The thread that starts the process must last as long as the process.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			n.follow(stderr, cmd, exited, listening)
+		}
+	}(n.cmd, n.exited)
+	if err := <-started; err != nil {
+		n.cmd = nil
 		n.tb.Fatal(fmt.Errorf("start concord: %w", err))
 	}
-	listening := make(chan string, 1)
-	n.exited = make(chan error, 1)
-	go n.follow(stderr, n.cmd, n.exited, listening)
 
 	select {
 	case n.Address = <-listening:
