@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -11,16 +12,18 @@ import (
 type connection struct {
 	hub    *Hub
 	socket Conn
-	ended  chan struct{} // closed with the connection
+	cancel context.CancelFunc // ends what the reader waits for
+	ended  chan struct{}      // closed when closing begins
+	closed chan struct{}      // closed when the socket is closed
 
 	sessionMu sync.Mutex // guards the following fields
 	session   Session
 	expiry    *time.Timer
-	closed    bool
+	closing   bool
 }
 
-func newConnection(h *Hub, socket Conn, s Session) *connection {
-	c := &connection{hub: h, socket: socket, ended: make(chan struct{})}
+func newConnection(h *Hub, socket Conn, s Session, cancel context.CancelFunc) *connection {
+	c := &connection{hub: h, socket: socket, cancel: cancel, ended: make(chan struct{}), closed: make(chan struct{})}
 	c.renew(s)
 	return c
 }
@@ -40,7 +43,7 @@ func (c *connection) renew(s Session) {
 		c.expiry.Stop()
 		c.expiry = nil
 	}
-	if s.Expires.IsZero() || c.closed {
+	if s.Expires.IsZero() || c.closing {
 		return
 	}
 	c.expiry = time.AfterFunc(s.Expires.Sub(c.hub.opts.Now()), func() {
@@ -48,18 +51,22 @@ func (c *connection) renew(s Session) {
 	})
 }
 
-// close ends the connection. The first call's code and reason count.
+// close ends the connection: nothing that comes from then on is handled. The
+// first call's code and reason count; it waits for the close handshake, for
+// which a client that is gone lets it wait until its timeout.
 func (c *connection) close(code wire.CloseCode, reason string) {
 	c.sessionMu.Lock()
-	already := c.closed
-	c.closed = true
+	already := c.closing
+	c.closing = true
 	if c.expiry != nil {
 		c.expiry.Stop()
 	}
 	c.sessionMu.Unlock()
 	if !already {
 		close(c.ended)
+		c.cancel()
 		c.hub.stats.closed(code)
 		c.socket.Close(code, reason)
+		close(c.closed)
 	}
 }

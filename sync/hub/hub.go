@@ -174,12 +174,13 @@ func (h *Hub) disconnect(c *connection) {
 }
 
 // Disconnect closes every connection whose session matches, for example because
-// its token was revoked. It returns how many there were.
+// its token was revoked. It returns how many there were, without waiting for
+// their close handshakes: what they send meanwhile isn't handled.
 func (h *Hub) Disconnect(match func(Session) bool, code wire.CloseCode, reason string) int {
 	n := 0
 	for _, c := range h.connected() {
 		if match(c.currentSession()) {
-			c.close(code, reason)
+			go c.close(code, reason) // its reader waits for the end of it
 			n++
 		}
 	}

@@ -32,6 +32,11 @@ type Options struct {
 	// nil = tokens can't be refreshed in band.
 	Authenticate func(ctx context.Context, token string) (Session, error)
 
+	// Revoked reports whether a session has been revoked since its token was
+	// verified; whoever revokes makes that true first and then calls
+	// Hub.Disconnect. nil = nothing is ever revoked.
+	Revoked func(Session) bool
+
 	Logger *slog.Logger // nil discards
 	Now    func() time.Time
 }

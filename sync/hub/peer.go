@@ -31,6 +31,8 @@ type peer struct {
 	sessionID string // of the ephemeral messages that it sends
 	lastCount uint64
 
+	room chan struct{} // wakes the reader when a notice was taken
+
 	stateBytes atomic.Int64 // memory of the links' sync states
 
 	mu            sync.Mutex // guards the following fields
@@ -51,6 +53,7 @@ func newPeer(c *connection, join wire.Join) *peer {
 		connection: c, id: join.SenderID, storageID: join.Metadata.StorageID,
 		keepState: join.Metadata.StorageID != "" && !join.Metadata.Ephemeral,
 		links:     make(map[id.DocumentID]*link),
+		room:      make(chan struct{}, 1),
 	}
 }
 
@@ -62,13 +65,28 @@ func (p *peer) device() string {
 	return p.id
 }
 
-// notify queues a frame of the hub's own, before all documents.
-func (p *peer) notify(frame []byte) {
+// notify queues a frame of the hub's own, before all documents. It reports
+// false when there is no room and the frame is dropped.
+func (p *peer) notify(frame []byte) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.notices) < maxNotices {
-		p.notices = append(p.notices, frame)
-		p.wakeLocked()
+	if len(p.notices) >= maxNotices {
+		return false
+	}
+	p.notices = append(p.notices, frame)
+	p.wakeLocked()
+	return true
+}
+
+// answer is notify for what the client waits for: the reader waits until there
+// is room, and the client with it.
+func (p *peer) answer(frame []byte) {
+	for !p.notify(frame) {
+		select {
+		case <-p.room:
+		case <-p.ended:
+			return
+		}
 	}
 }
 
@@ -148,6 +166,10 @@ func (p *peer) nextFrame() (frame []byte, more bool, err error) {
 			return nil, false, nil
 		case len(p.notices) > 0:
 			frame, p.notices = p.notices[0], p.notices[1:]
+			select {
+			case p.room <- struct{}{}:
+			default:
+			}
 		case len(p.dirty) > 0:
 			l, p.dirty = p.dirty[0], p.dirty[1:]
 			l.queued = false

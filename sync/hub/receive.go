@@ -30,7 +30,7 @@ func (p *peer) receiveSync(ctx context.Context, frame Frame, doc id.DocumentID, 
 	s := p.currentSession()
 	if s.MayOpen != nil && !s.MayOpen(doc) {
 		frame.release()
-		p.notify(wire.DocUnavailable{SenderID: p.hub.id, TargetID: p.id, Document: doc}.Append(nil))
+		p.answer(wire.DocUnavailable{SenderID: p.hub.id, TargetID: p.id, Document: doc}.Append(nil))
 		return nil
 	}
 	m, err := protocol.Decode(data, p.hub.opts.Messages)

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -24,14 +25,20 @@ func (h *Hub) Serve(ctx context.Context, conn Conn, s Session) error {
 	defer h.readers.Add(-1)
 	limiter, done := h.limiter(s)
 	defer done()
-	c := newConnection(h, conn, s)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c := newConnection(h, conn, s, cancel)
 	if err := h.connect(c); err != nil {
-		conn.Close(err.Code, err.Reason)
+		c.close(err.Code, err.Reason)
 		return err
 	}
 	defer h.disconnect(c)
 	r := &reader{connection: c, limiter: limiter}
-	err := r.run(ctx)
+	// A revocation in the time since the token was verified missed this connection.
+	err := c.checkRevoked(s)
+	if err == nil {
+		err = r.run(ctx)
+	}
 	r.leave()
 	code, reason := wire.CloseTryLater, "the connection failed; come back later"
 	var ce *wire.CloseError
@@ -39,6 +46,7 @@ func (h *Hub) Serve(ctx context.Context, conn Conn, s Session) error {
 		code, reason = ce.Code, ce.Reason
 	}
 	c.close(code, reason)
+	<-c.closed // another call may be at it
 	return err
 }
 
@@ -47,7 +55,8 @@ func (h *Hub) Serve(ctx context.Context, conn Conn, s Session) error {
 type reader struct {
 	*connection
 	limiter *rate.Limiter
-	peer    *peer // nil until joined
+	peer    *peer // nil until joined, and after a leave
+	joined  bool  // at least once
 }
 
 func (c *reader) run(ctx context.Context) error {
@@ -59,6 +68,10 @@ func (c *reader) run(ctx context.Context) error {
 	})
 	defer handshake.Stop()
 	for {
+		// Waiting before the frame is read, a fast client holds no memory.
+		if err := c.limiter.Wait(ctx); err != nil {
+			return err
+		}
 		limit := c.hub.opts.MaxMessage
 		if c.peer == nil {
 			limit = min(limit, joinBytes)
@@ -66,6 +79,12 @@ func (c *reader) run(ctx context.Context) error {
 		frame, err := c.socket.Read(ctx, limit)
 		if err != nil {
 			return err
+		}
+		select {
+		case <-c.ended: // read while the socket is being closed
+			frame.release()
+			return net.ErrClosed
+		default:
 		}
 		c.hub.stats.framesIn.Add(1)
 		c.hub.stats.bytesIn.Add(uint64(len(frame.Data)))
@@ -93,10 +112,6 @@ func (c *reader) handle(ctx context.Context, frame Frame) error {
 		}
 		return nil
 	}
-	if err := c.limiter.Wait(ctx); err != nil {
-		frame.release()
-		return err
-	}
 	if c.peer == nil {
 		defer frame.release()
 		switch m := msg.(type) {
@@ -104,6 +119,9 @@ func (c *reader) handle(ctx context.Context, frame Frame) error {
 			return c.join(m)
 		case wire.Leave:
 			return nil
+		}
+		if c.joined {
+			return nil // said before the leave took effect
 		}
 		return wire.NewCloseError(wire.CloseMalformed, "the first message must be a join")
 	}
@@ -142,7 +160,9 @@ func (c *reader) handle(ctx context.Context, frame Frame) error {
 
 func (c *reader) join(m wire.Join) error {
 	if !m.Speaks(wire.ProtocolVersion) {
-		_ = c.socket.Write(c.hub.ctx, wire.Error{SenderID: c.hub.id, TargetID: m.SenderID,
+		ctx, cancel := context.WithTimeout(c.hub.ctx, c.hub.opts.WriteTimeout)
+		defer cancel()
+		_ = c.socket.Write(ctx, wire.Error{SenderID: c.hub.id, TargetID: m.SenderID,
 			Message: "unsupported protocol version; this server speaks version " + wire.ProtocolVersion}.Append(nil))
 		return wire.NewCloseError(wire.CloseMalformed, "unsupported protocol version; this server speaks version "+wire.ProtocolVersion)
 	}
@@ -153,9 +173,10 @@ func (c *reader) join(m wire.Join) error {
 		return err
 	}
 	if old != nil {
-		old.close(wire.CloseReplaced, "a newer connection of the same peer took over")
+		// The old one is often half-open and won't answer; its reader waits for the end of it.
+		go old.close(wire.CloseReplaced, "a newer connection of the same peer took over")
 	}
-	c.peer = p
+	c.peer, c.joined = p, true
 	p.notify(wire.Peer{SenderID: c.hub.id, TargetID: p.id, Metadata: c.hub.metadata(), Version: wire.ProtocolVersion}.Append(nil))
 	c.hub.stats.joins.Add(1)
 	return nil
@@ -175,13 +196,13 @@ func (c *reader) refresh(ctx context.Context, m wire.Token) error {
 	answer := wire.TokenAnswer{SenderID: c.hub.id, TargetID: p.id}
 	if c.hub.opts.Authenticate == nil {
 		answer.Message = "this server takes no tokens on open connections"
-		p.notify(answer.Append(nil))
+		p.answer(answer.Append(nil))
 		return nil
 	}
 	s, err := c.hub.opts.Authenticate(ctx, m.Token)
 	if err != nil {
 		answer.Message = err.Error()
-		p.notify(answer.Append(nil))
+		p.answer(answer.Append(nil))
 		return nil
 	}
 	old := p.currentSession()
@@ -196,8 +217,20 @@ func (c *reader) refresh(ctx context.Context, m wire.Token) error {
 			answer.Expires = uint64(max(0, s.Expires.UnixMilli()))
 		}
 		c.renew(s)
+		if err := c.checkRevoked(s); err != nil {
+			return err
+		}
 	}
-	p.notify(answer.Append(nil))
+	p.answer(answer.Append(nil))
+	return nil
+}
+
+// checkRevoked looks again at a session that revocations reach from now on: one
+// between the verification of its token and this moment has passed it by.
+func (c *connection) checkRevoked(s Session) error {
+	if c.hub.opts.Revoked != nil && c.hub.opts.Revoked(s) {
+		return wire.NewCloseError(wire.CloseUnauthenticated, "the token was revoked; sign in again")
+	}
 	return nil
 }
 
