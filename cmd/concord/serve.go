@@ -131,13 +131,17 @@ func texts(prefixes []config.Prefix) []string {
 	return all
 }
 
+// frameOverhead is the room in a frame around a single change. A change that
+// doesn't fit with it could be received compressed, but never be relayed.
+const frameOverhead = 512
+
 func hubOptions(cfg config.Serve, verifier *auth.Verifier, log *slog.Logger) hub.Options {
 	return hub.Options{
 		MaxMessage: int(cfg.MaxMessage), MaxInflated: int(cfg.MaxInflated),
 		DocumentCache: int64(cfg.DocumentCache), MaxDocuments: cfg.MaxDocumentsPerConnection,
 		MessageRate: cfg.MessageRate, MessageBurst: cfg.Burst(),
 		HandshakeTimeout: cfg.HandshakeTimeout, WriteTimeout: cfg.WriteTimeout,
-		Changes:  crdt.Limits{ChunkBytes: int(cfg.MaxInflated), Ops: cfg.MaxOps, Deps: cfg.MaxDeps},
+		Changes:  crdt.Limits{ChunkBytes: min(int(cfg.MaxInflated), int(cfg.MaxMessage)-frameOverhead), Ops: cfg.MaxOps, Deps: cfg.MaxDeps},
 		Orphans:  crdt.OrphanLimits{Changes: cfg.MaxOrphans, Bytes: int(cfg.MaxOrphanBytes)},
 		Messages: protocol.Limits{Heads: cfg.MaxHeads, Need: cfg.MaxNeed},
 		Authenticate: func(ctx context.Context, token string) (hub.Session, error) {

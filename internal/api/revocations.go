@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -48,6 +49,9 @@ func (s *Server) registerRevocations(rest huma.API) {
 			r, err = s.opts.Revocations.RevokeUser(ctx, p.Company, in.Body.ID, p.User)
 		} else {
 			r, err = s.opts.Revocations.RevokeToken(ctx, p.Company, in.Body.ID, in.Body.Until, p.User)
+		}
+		if errors.Is(err, auth.ErrBadRevocation) {
+			return nil, huma.Error422UnprocessableEntity(err.Error())
 		}
 		if err != nil {
 			return nil, s.internal(ctx, "save the revocation", err)

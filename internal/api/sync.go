@@ -21,9 +21,12 @@ const subprotocol = "concord.v1"
 // nothing of an HTTP answer.
 func (s *Server) serveSync(w http.ResponseWriter, r *http.Request) {
 	release, free := s.opts.Connections.Acquire(s.opts.Proxies.ClientIP(r))
-	if free {
-		defer release()
-	}
+	served := false
+	defer func() {
+		if free && !served {
+			release()
+		}
+	}()
 	var principal auth.Principal
 	var refused *wire.CloseError
 	if !free {
@@ -50,12 +53,20 @@ func (s *Server) serveSync(w http.ResponseWriter, r *http.Request) {
 		socket.Close(refused.Code, refused.Reason)
 		return
 	}
-	s.log.Info("connected", "company", principal.Company, "user", principal.User)
+	// The handler returns, so that the request and the stack that it has grown
+	// are not kept for as long as the connection lives.
+	served = true
+	go func() {
+		defer release()
+		s.serveSocket(socket, Session(principal))
+	}()
+}
+
+func (s *Server) serveSocket(socket *socket, session hub.Session) {
+	s.log.Info("connected", "company", session.Company, "user", session.User)
 	socket.keepAlive(s.opts.PingInterval, s.opts.PingTimeout)
-	// The request's context ends when its handler does; the hub ends the
-	// connection, and Serve returns then.
-	err = s.opts.Hub.Serve(context.WithoutCancel(r.Context()), socket, Session(principal))
-	s.log.Info("disconnected", "company", principal.Company, "user", principal.User, "cause", endOf(err))
+	err := s.opts.Hub.Serve(context.Background(), socket, session)
+	s.log.Info("disconnected", "company", session.Company, "user", session.User, "cause", endOf(err))
 }
 
 // Session returns what the hub has to know of a principal.

@@ -33,10 +33,10 @@ type Serve struct {
 
 	DocumentCache             ByteSize `name:"document-cache" env:"CONCORD_DOCUMENT_CACHE" default:"256MiB" min:"1MiB" max:"1TiB" group:"Limits" help:"Memory for documents that nobody uses at the moment."`
 	MaxMessage                ByteSize `name:"max-message" env:"CONCORD_MAX_MESSAGE" default:"16MiB" min:"1KiB" max:"1GiB" group:"Limits" help:"Size of a message on the wire."`
-	MaxInflated               ByteSize `name:"max-inflated" env:"CONCORD_MAX_INFLATED" default:"64MiB" min:"1KiB" max:"4GiB" group:"Limits" help:"Size of a chunk, and of all chunks of a message, once decompressed."`
+	MaxInflated               ByteSize `name:"max-inflated" env:"CONCORD_MAX_INFLATED" default:"64MiB" min:"1KiB" max:"1GiB" group:"Limits" help:"Size of all changes of a message, once decompressed. A single change must fit into --max-message, too."`
 	MaxOps                    int      `name:"max-ops" env:"CONCORD_MAX_OPS" default:"200000" min:"1" max:"100000000" group:"Limits" help:"Operations in a change."`
 	MaxDeps                   int      `name:"max-deps" env:"CONCORD_MAX_DEPS" default:"1024" min:"1" max:"1000000" group:"Limits" help:"Dependencies of a change."`
-	MaxHeads                  int      `name:"max-heads" env:"CONCORD_MAX_HEADS" default:"1024" min:"1" max:"1000000" group:"Limits" help:"Heads in a sync message."`
+	MaxHeads                  int      `name:"max-heads" env:"CONCORD_MAX_HEADS" default:"1024" min:"1" max:"1024" group:"Limits" help:"Heads in a sync message. A document has 1024 at most."`
 	MaxNeed                   int      `name:"max-need" env:"CONCORD_MAX_NEED" default:"10000" min:"1" max:"10000000" group:"Limits" help:"Changes that a sync message may ask for."`
 	MaxOrphans                int      `name:"max-orphans" env:"CONCORD_MAX_ORPHANS" default:"1000" min:"1" max:"1000000" group:"Limits" help:"Changes per document that wait for their dependencies."`
 	MaxOrphanBytes            ByteSize `name:"max-orphan-bytes" env:"CONCORD_MAX_ORPHAN_BYTES" default:"8MiB" min:"1KiB" max:"1GiB" group:"Limits" help:"Size of these changes per document."`

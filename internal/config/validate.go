@@ -19,7 +19,7 @@ const minSecret = 32
 func (s Serve) Validate() error {
 	errs := s.checkBounds()
 	errs = append(errs,
-		s.checkListen(), s.checkData(), s.checkSecret(), s.checkKeys(), s.checkJWKSURL(), s.checkOrigins(), s.checkProxies(), s.checkSizes())
+		s.checkListen(), s.checkData(), s.checkSecret(), s.checkKeys(), s.checkJWKSURL(), s.checkProxies(), s.checkSizes())
 	return errors.Join(errs...)
 }
 
@@ -105,38 +105,6 @@ func (s Serve) checkJWKSURL() error {
 		return fault("jwks-url", "not an http or https URL: want one such as https://login.example.com/.well-known/jwks.json")
 	}
 	return nil
-}
-
-func (s Serve) checkOrigins() error {
-	for _, origin := range s.AllowOrigin {
-		if !validOrigin(origin) {
-			return fault("allow-origin", "%q: want origins without a path, such as https://erp.example.com, "+
-				"http://localhost:5173 or https://*.example.com, or * for any", origin)
-		}
-	}
-	return nil
-}
-
-// validOrigin accepts what a browser sends as Origin (scheme://host[:port],
-// RFC 6454 §7), with `*.` as an optional first label, and `*`.
-func validOrigin(origin string) bool {
-	if origin == "*" {
-		return true
-	}
-	scheme, rest, ok := strings.Cut(origin, "://")
-	if !ok || scheme != "http" && scheme != "https" {
-		return false
-	}
-	rest = strings.TrimPrefix(rest, "*.")
-	u, err := url.Parse(scheme + "://" + rest)
-	if err != nil || u.Hostname() == "" || u.Host != rest || strings.ContainsAny(rest, "*,; ") {
-		return false
-	}
-	if port := u.Port(); port != "" {
-		_, err := strconv.ParseUint(port, 10, 16)
-		return err == nil
-	}
-	return !strings.HasSuffix(rest, ":")
 }
 
 func (s Serve) checkProxies() error {
