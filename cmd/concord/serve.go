@@ -105,7 +105,7 @@ func openNode(ctx context.Context, cfg config.Serve, log *slog.Logger, fail cont
 	if err != nil {
 		return nil, err
 	}
-	h, err := hub.New(st, hubOptions(cfg, verifier, log))
+	h, err := hub.New(st, hubOptions(cfg, verifier, revocations, log))
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ func texts(prefixes []config.Prefix) []string {
 // doesn't fit with it could be received compressed, but never be relayed.
 const frameOverhead = 512
 
-func hubOptions(cfg config.Serve, verifier *auth.Verifier, log *slog.Logger) hub.Options {
+func hubOptions(cfg config.Serve, verifier *auth.Verifier, revocations *auth.Revocations, log *slog.Logger) hub.Options {
 	return hub.Options{
 		MaxMessage: int(cfg.MaxMessage), MaxInflated: int(cfg.MaxInflated),
 		DocumentCache: int64(cfg.DocumentCache), MaxDocuments: cfg.MaxDocumentsPerConnection,
@@ -151,7 +151,8 @@ func hubOptions(cfg config.Serve, verifier *auth.Verifier, log *slog.Logger) hub
 			}
 			return api.Session(p), nil
 		},
-		Logger: log,
+		Revoked: api.Revoked(revocations),
+		Logger:  log,
 	}
 }
 

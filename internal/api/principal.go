@@ -16,7 +16,10 @@ type principalKey struct{}
 func (s *Server) authenticated(rest huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, _ := humago.Unwrap(ctx)
-		p, _, err := s.opts.Authenticator.Authenticate(r)
+		p, kind, err := s.opts.Authenticator.Authenticate(r)
+		if err == nil && kind == auth.KindTicket {
+			err = errTicketElsewhere
+		}
 		if err != nil {
 			status := http.StatusUnauthorized
 			if closeFor(err).Code.Final() {
@@ -47,5 +50,10 @@ func (s *Server) operation(rest huma.API, id, method, path, summary, description
 		Errors:      []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable},
 	}
 }
+
+// errTicketElsewhere keeps a ticket, which may be seen in a URL, from being
+// traded for further ones.
+var errTicketElsewhere = &auth.Error{Kind: auth.ErrTicket,
+	Message: "A ticket opens a WebSocket and nothing else. Send the token as an Authorization: Bearer header."}
 
 var errNotAdmin = huma.Error403Forbidden("only an admin of the company may do this; ask for a token with role admin")

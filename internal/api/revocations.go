@@ -45,13 +45,14 @@ func (s *Server) registerRevocations(rest huma.API) {
 		}
 		var r auth.Revocation
 		var err error
+		ctx = context.WithoutCancel(ctx) // it is in force from here on, so it has to be saved too
 		if in.Body.Kind == string(auth.RevokeKindUser) {
 			r, err = s.opts.Revocations.RevokeUser(ctx, p.Company, in.Body.ID, p.User)
 		} else {
 			r, err = s.opts.Revocations.RevokeToken(ctx, p.Company, in.Body.ID, in.Body.Until, p.User)
 		}
 		if errors.Is(err, auth.ErrBadRevocation) {
-			return nil, huma.Error422UnprocessableEntity(err.Error())
+			return nil, huma.Error422UnprocessableEntity(auth.PublicMessage(err))
 		}
 		if err != nil {
 			return nil, s.internal(ctx, "save the revocation", err)

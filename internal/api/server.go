@@ -91,7 +91,7 @@ func (s *Server) Drain(ctx context.Context) error {
 // disconnectRevoked closes the connections that a revocation covers.
 func (s *Server) disconnectRevoked(r auth.Revocation) {
 	n := s.opts.Hub.Disconnect(func(session hub.Session) bool {
-		return r.Covers(auth.Principal{Company: session.Company, User: session.User, TokenID: session.TokenID, IssuedAt: session.IssuedAt})
+		return r.Covers(principalOf(session))
 	}, wire.CloseUnauthenticated, "the token was revoked; sign in again")
 	s.log.Info("revoked", "company", r.Company, "kind", string(r.Kind), "by", r.By, "connections", n)
 }

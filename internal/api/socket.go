@@ -87,15 +87,14 @@ func (s *socket) Write(ctx context.Context, frame []byte) error {
 	return s.conn.Write(ctx, websocket.MessageBinary, frame)
 }
 
-// Close tells the client why and ends the connection. It doesn't wait for the
-// close handshake: a client that doesn't answer has a few seconds for it, during
-// which Read still blocks.
+// Close tells the client why and ends the connection. It waits for the close
+// handshake, for which a client that doesn't answer has a few seconds.
 func (s *socket) Close(code wire.CloseCode, reason string) {
 	s.closing.Do(func() {
 		close(s.ended)
 		if s.ping != nil {
 			s.ping.Stop()
 		}
-		go s.conn.Close(websocket.StatusCode(code), wire.NewCloseError(code, reason).Reason)
+		_ = s.conn.Close(websocket.StatusCode(code), wire.NewCloseError(code, reason).Reason)
 	})
 }

@@ -81,6 +81,16 @@ func Session(p auth.Principal) hub.Session {
 	return session
 }
 
+// principalOf returns what of a session a revocation may concern.
+func principalOf(s hub.Session) auth.Principal {
+	return auth.Principal{Company: s.Company, User: s.User, TokenID: s.TokenID, IssuedAt: s.IssuedAt}
+}
+
+// Revoked returns the hub's look at the revocations, see hub.Options.Revoked.
+func Revoked(r *auth.Revocations) func(hub.Session) bool {
+	return func(s hub.Session) bool { return r.Revoked(principalOf(s)) }
+}
+
 // endOf describes the end of a connection without anything that the client sent.
 func endOf(err error) string {
 	var ce *wire.CloseError
