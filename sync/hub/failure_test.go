@@ -31,7 +31,9 @@ func TestFailedAppendGivesItsBudgetBackOnce(t *testing.T) {
 // staged changes are void, and nobody may go on as if nothing had happened.
 func TestFailedAppendLeavesNobodyWaiting(t *testing.T) {
 	r, s := newHookedRig(t, Options{})
-	a, b := r.connect(alice(), "a", ""), r.connect(bob(), "b", "")
+	a, released := r.connectCounting(alice(), "a")
+	b := r.connect(bob(), "b", "")
+	waitFor(t, "join handled", func() bool { return released.Load() == 1 })
 	var submit func() error
 	submitted, calls := make(chan struct{}), atomic.Int32{}
 	s.set(func(s *hookedStore) {
@@ -52,6 +54,10 @@ func TestFailedAppendLeavesNobodyWaiting(t *testing.T) {
 		if code, _ := c.closed(); code != wire.CloseTryLater {
 			t.Errorf("closed with %d", code)
 		}
+	}
+
+	if n := released.Load(); n != 1 {
+		t.Fatal("the store still needs the frame, and it was given back")
 	}
 
 	// While it is unknown how the document ends up on disk, nobody gets to see it.
@@ -75,6 +81,9 @@ func TestFailedAppendLeavesNobodyWaiting(t *testing.T) {
 		defer d.mu.Unlock()
 		return d.appends == 0
 	})
+	if n := released.Load(); n != 2 {
+		t.Errorf("%d frames were given back, want 2", n)
+	}
 	a2, b2 := r.connect(alice(), "a", ""), r.connect(bob(), "b", "")
 	for old, again := range map[*client]*client{a: a2, b: b2} {
 		again.docs = old.docs

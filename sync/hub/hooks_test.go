@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"concord/crdt"
@@ -79,4 +80,29 @@ func newHookedRig(tb testing.TB, o Options) (*rig, *hookedStore) {
 // push sends a change unasked, whatever the state machine would say.
 func (c *client) push(doc id.DocumentID, ch *crdt.Change) {
 	c.send(wire.Sync{SenderID: c.id, Document: doc, Data: rawSync([]crdt.Hash{ch.Hash}, ch.Bytes())})
+}
+
+// countingPipe counts the frames whose memory the hub has given back.
+type countingPipe struct {
+	*pipe
+	released *atomic.Int32
+}
+
+func (p countingPipe) Read(ctx context.Context, limit int) (Frame, error) {
+	f, err := p.pipe.Read(ctx, limit)
+	f.Release = func() { p.released.Add(1) }
+	return f, err
+}
+
+// connectCounting joins a client over a countingPipe.
+func (r *rig) connectCounting(s Session, peerID string) (*client, *atomic.Int32) {
+	r.tb.Helper()
+	p := countingPipe{newPipe(), new(atomic.Int32)}
+	c := &client{tb: r.tb, id: peerID, pipe: p.pipe, session: s, docs: make(map[id.DocumentID]*replica)}
+	r.wg.Go(func() { _ = r.hub.Serve(r.tb.Context(), p, s) })
+	c.send(wire.Join{SenderID: peerID})
+	if m, ok := c.next().(wire.Peer); !ok {
+		r.tb.Fatalf("answer to join: %#v", m)
+	}
+	return c, p.released
 }

@@ -22,7 +22,18 @@ type message struct {
 	chunks  []*crdt.Change // staged from this message, in graph order
 	foreign []crdt.Hash    // those among them that waited for this message, from other peers
 	durable bool
+	writes  int    // of its changes, that the store has and hasn't finished
+	over    bool   // settled or abandoned
 	done    func() // gives back what the message holds of the hub's budget
+}
+
+// finish gives the message's memory back, once the store needs it no more: the
+// changes are part of the frame in which they came.
+func (in *message) finish() {
+	in.over = true
+	if in.writes == 0 {
+		in.done()
+	}
 }
 
 // receiveSync takes a sync or request message.
@@ -128,14 +139,14 @@ func (d *document) receive(in *message, changes []*crdt.Change, refused []crdt.H
 				in.foreign = append(in.foreign, c.Hash)
 			}
 		}
-		done := func(err error) { d.committed(nil, err) }
-		if i == len(runs)-1 {
-			done = func(err error) { d.committed(in, err) }
-		}
+		last := i == len(runs)-1
+		done := func(err error) { d.committed(in, last, err) }
 		d.appends++
+		in.writes++
 		if err := d.hub.store.Append(d.hub.ctx, run.write(d.key, d.hub), done); err != nil {
 			// The graph now holds what will never be durable.
 			d.appends--
+			in.writes--
 			d.abandonLocked()
 			return fmt.Errorf("append to document %s: %w", d.key.Document, err)
 		}
@@ -263,10 +274,10 @@ func (d *document) askAgain(from sender) {
 
 // committed is called by the store when a write is durable, or never will be.
 // It doesn't wait for the document: all others' acknowledgements come after it.
-func (d *document) committed(in *message, err error) {
+func (d *document) committed(in *message, last bool, err error) {
 	if d.mu.TryLock() {
 		defer d.mu.Unlock()
-		d.committedLocked(in, err)
+		d.committedLocked(in, last, err)
 		return
 	}
 	d.hub.writers.Add(1)
@@ -274,20 +285,24 @@ func (d *document) committed(in *message, err error) {
 		defer d.hub.writers.Add(-1)
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		d.committedLocked(in, err)
+		d.committedLocked(in, last, err)
 	}()
 }
 
 // committedLocked may be called for a later write before an earlier one: being
 // durable, it waits in pending for its turn.
-func (d *document) committedLocked(in *message, err error) {
+func (d *document) committedLocked(in *message, last bool, err error) {
 	d.appends--
+	in.writes--
+	if in.over {
+		in.finish()
+	}
 	if err != nil {
 		d.hub.log.Error("changes not stored", "document", d.key.Document.String(), "error", err)
 		d.abandonLocked()
 		return
 	}
-	if in != nil {
+	if last && !in.over {
 		in.durable = true
 		d.settleLocked()
 		d.account()
@@ -300,7 +315,7 @@ func (d *document) committedLocked(in *message, err error) {
 // document isn't read again before the store has finished with all its writes.
 func (d *document) abandonLocked() {
 	for _, in := range d.pending {
-		in.done()
+		in.finish()
 	}
 	for _, l := range d.links {
 		// The close handshake waits for the client; the document must not.
@@ -318,7 +333,7 @@ func (d *document) settleLocked() {
 		d.pending[0] = nil
 		d.pending = d.pending[1:]
 		d.settleOne(in)
-		in.done()
+		in.finish()
 	}
 	if len(d.pending) == 0 {
 		d.pending = nil
