@@ -21,6 +21,7 @@ type commands struct {
 	Serve   serveCommand     `cmd:"" help:"Run a node."`
 	Token   tokenCommand     `cmd:"" help:"Sign a token with the configured secret."`
 	Check   checkCommand     `cmd:"" help:"Verify every record of a data folder; the server must be stopped."`
+	Bench   benchCommand     `cmd:"" help:"Measure a sync server: this one, or any that speaks the automerge-repo protocol."`
 	Version kong.VersionFlag `help:"Print the version."`
 }
 

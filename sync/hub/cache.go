@@ -10,9 +10,20 @@ const evictSample = 32
 // lock is held.
 func (h *Hub) cached(d *document, grown int64) {
 	if h.memory.Add(grown) > h.opts.DocumentCache && grown > 0 {
-		h.heat(d)
+		d.heatLocked()
 		h.wakeSweep()
 	}
+}
+
+// heatLocked notes that a document has something to save or to free.
+func (d *document) heatLocked() {
+	if d.hot {
+		return
+	}
+	d.hot = true
+	d.hub.mu.Lock()
+	defer d.hub.mu.Unlock()
+	d.hub.hot[d] = struct{}{}
 }
 
 func (h *Hub) wakeSweep() {
@@ -78,12 +89,13 @@ func (h *Hub) saveAll() {
 	idleSince := h.opts.Now().Add(-h.opts.SaveInterval).UnixNano()
 	for d := range hot {
 		d.mu.Lock()
+		d.hot = false
 		d.saveLocked(d.links)
 		if d.lastUsed.Load() <= idleSince {
 			d.relaxLocked()
 			d.tidyLocked()
 		} else if !d.removed {
-			h.heat(d)
+			d.heatLocked()
 		}
 		d.mu.Unlock()
 	}

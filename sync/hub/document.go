@@ -22,6 +22,7 @@ type document struct {
 
 	mu      sync.Mutex // guards the following fields
 	removed bool       // no longer in Hub.documents; look it up again
+	hot     bool       // in Hub.hot
 	links   []*link
 	exists  bool        // at least one change is durable
 	graph   *crdt.Graph // nil = not in memory

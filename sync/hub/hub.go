@@ -103,13 +103,6 @@ func (h *Hub) forget(d *document) {
 	delete(h.hot, d)
 }
 
-// heat notes that a document has something to save or to free.
-func (h *Hub) heat(d *document) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.hot[d] = struct{}{}
-}
-
 // register makes a peer known under its ID and returns the one that it replaces.
 func (h *Hub) register(p *peer) (replaced *peer, err error) {
 	s := p.currentSession()

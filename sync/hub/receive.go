@@ -343,6 +343,10 @@ func (d *document) settleLocked() {
 func (d *document) settleOne(in *message) {
 	before := slices.Concat(d.graph.Heads(), in.foreign)
 	first := d.graph.Len()
+	l := in.link
+	if !l.gone {
+		l.peer.mark(l) // the author first: its acknowledgement shouldn't wait for everybody's copy
+	}
 	if in.upTo > first {
 		d.graph.Publish(in.upTo)
 		d.exists = true
@@ -350,14 +354,13 @@ func (d *document) settleOne(in *message) {
 			d.recent.add(first+i, c.Bytes())
 		}
 		d.hub.stats.changes.Add(uint64(len(in.chunks)))
-		for _, l := range d.links {
-			l.unavailable, l.tell = false, false
-			if l != in.link {
-				l.peer.mark(l)
+		for _, other := range d.links {
+			other.unavailable, other.tell = false, false
+			if other != l {
+				other.peer.mark(other)
 			}
 		}
 	}
-	l := in.link
 	if l.gone {
 		return
 	}
@@ -373,6 +376,5 @@ func (d *document) settleOne(in *message) {
 		l.unavailable, l.tell = false, false
 	}
 	d.gossip(l, in.sync.Heads)
-	d.hub.heat(d)
-	l.peer.mark(l)
+	d.heatLocked()
 }
