@@ -17,7 +17,7 @@ type document struct {
 	hub *Hub
 	key store.DocKey
 
-	graphBytes atomic.Int64 // memory of graph, orphans and recent; 0 = not in memory
+	graphBytes atomic.Int64 // memory of graph, orphans, recent and frame; 0 = not in memory
 	lastUsed   atomic.Int64 // hub clock, nanoseconds
 
 	mu      sync.Mutex // guards the following fields
@@ -40,6 +40,7 @@ type document struct {
 type sharedMessage struct {
 	encoded *protocol.Encoded
 	frame   wire.Shared
+	size    int // bytes
 }
 
 // attach adds a link; ok is false when the document has left memory meanwhile.
@@ -51,6 +52,7 @@ func (d *document) attach(l *link, user string) (ok bool, err error) {
 	}
 	l.document = d
 	if err := d.load(); err != nil {
+		d.tidyLocked()
 		return false, err
 	}
 	if l.peer.keepState {
@@ -122,10 +124,13 @@ func (d *document) load() error {
 	if found {
 		err = d.hub.store.Changes(d.key, 0, info.Changes, func(i uint64, c store.Change) error {
 			h, err := crdt.ParseStoredChange(c.Bytes, c.Hash)
-			if err != nil {
-				return fmt.Errorf("change %d: %w", i, err)
+			if err == nil {
+				err = graph.Restore(h)
 			}
-			return graph.Restore(h)
+			if err != nil {
+				return fmt.Errorf("change %d: %w: %w", i, store.ErrCorrupt, err)
+			}
+			return nil
 		})
 		if err != nil {
 			return fmt.Errorf("load document %s: %w", d.key.Document, err)
@@ -142,7 +147,8 @@ func (d *document) load() error {
 func (d *document) account() {
 	size := int64(0)
 	if d.graph != nil {
-		size = int64(d.graph.Size() + d.recent.size)
+		// The last frame is there twice, once as message in the protocol's cache.
+		size = int64(d.graph.Size() + d.recent.size + 2*d.frame.size)
 		if d.orphans != nil {
 			size += int64(d.orphans.Bytes())
 		}
@@ -213,8 +219,9 @@ func (d *document) generate(l *link) ([]byte, error) {
 		return nil, nil
 	}
 	if d.frame.encoded != out {
-		d.frame = sharedMessage{out, wire.Share(wire.Sync{SenderID: d.hub.id, Document: d.key.Document, Data: out.Bytes})}
+		d.frame = sharedMessage{out, wire.Share(wire.Sync{SenderID: d.hub.id, Document: d.key.Document, Data: out.Bytes}), len(out.Bytes)}
 		d.hub.stats.encoded.Add(1)
+		d.account()
 	}
 	d.hub.stats.generated.Add(1)
 	return d.frame.frame.AppendTo(nil, l.peer.id), nil

@@ -16,6 +16,11 @@ func (p *peer) receiveEphemeral(m wire.Ephemeral) {
 	if l == nil {
 		return // only who has the document open may speak in it
 	}
+	if len(m.Data) > maxPresenceBytes {
+		p.notify(wire.Error{SenderID: p.hub.id, TargetID: p.id,
+			Message: describe(m.Document, "an ephemeral message of %d bytes isn't relayed, at most %d are", len(m.Data), maxPresenceBytes)}.Append(nil))
+		return
+	}
 	frame := wire.Share(m)
 	for _, other := range l.document.others(l) {
 		other.relay(frame)

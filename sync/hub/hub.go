@@ -29,7 +29,7 @@ type Hub struct {
 	ctx       context.Context // ends when the hub is closed; outlives every connection
 	cancel    context.CancelFunc
 	staged    *semaphore.Weighted // bytes of messages between receipt and settlement
-	inflate   chan struct{}       // one token: compressed chunks are parsed one at a time
+	inflate   chan struct{}       // one token: a message with compressed changes, see peer.parse
 	memory    atomic.Int64        // bytes of graphs in memory
 	gossiping atomic.Bool         // some peer has asked for remote heads
 	writers   atomic.Int64        // running flushes

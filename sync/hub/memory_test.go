@@ -54,7 +54,7 @@ func TestIdleDocumentMemory(t *testing.T) {
 			}
 			perDocument := (heap() - before) / documents
 			t.Logf("%d bytes for an open idle document, %d of them counted as cache", perDocument, r.hub.Stats().CacheBytes/documents)
-			if perDocument > idleDocumentBytes {
+			if perDocument > idleDocumentBytes*memoryFactor {
 				t.Errorf("an open idle document takes %d bytes, want at most %d", perDocument, idleDocumentBytes)
 			}
 			if n := r.hub.Stats().Documents; n < documents {

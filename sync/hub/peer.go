@@ -2,10 +2,12 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 
 	"concord/internal/id"
+	"concord/store"
 	"concord/sync/wire"
 )
 
@@ -30,6 +32,7 @@ type peer struct {
 	links     map[id.DocumentID]*link
 	sessionID string // of the ephemeral messages that it sends
 	lastCount uint64
+	reported  int // changes refused of the message that it is at
 
 	room chan struct{} // wakes the reader when a notice was taken
 
@@ -186,7 +189,11 @@ func (p *peer) nextFrame() (frame []byte, more bool, err error) {
 		}
 		p.mu.Unlock()
 		if l != nil {
-			if frame, err = l.document.generate(l); err != nil {
+			frame, err = l.document.generate(l)
+			if errors.Is(err, store.ErrCorrupt) {
+				frame, err = p.damaged(l.document.key.Document, err), nil
+			}
+			if err != nil {
 				return nil, false, err
 			}
 		}
@@ -194,6 +201,13 @@ func (p *peer) nextFrame() (frame []byte, more bool, err error) {
 			return frame, true, nil
 		}
 	}
+}
+
+// damaged logs that a document can't be read and returns what the client is
+// told: for this document the server is of no use, for all others it is.
+func (p *peer) damaged(doc id.DocumentID, err error) []byte {
+	p.hub.log.Error("document can't be read; stop the server and run concord check", "document", doc.String(), "error", err)
+	return wire.DocUnavailable{SenderID: p.hub.id, TargetID: p.id, Document: doc}.Append(nil)
 }
 
 // leaveWriter makes the outbox refuse everything, after a failure.

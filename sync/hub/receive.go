@@ -52,30 +52,63 @@ func (p *peer) receiveSync(ctx context.Context, frame Frame, doc id.DocumentID, 
 	l, err := p.open(doc)
 	if err != nil {
 		frame.release()
-		return err
+		return p.unreadable(doc, err)
 	}
 	weight := min(int64(len(frame.Data)), p.hub.opts.StagedBytes)
 	if err := p.hub.staged.Acquire(ctx, weight); err != nil {
 		frame.release()
 		return err
 	}
+	inflated := false
 	in := &message{link: l, sync: m, request: request, done: func() {
 		frame.release()
 		p.hub.staged.Release(weight)
+		if inflated {
+			<-p.hub.inflate
+		}
 	}}
 	var changes []*crdt.Change
 	var refused []crdt.Hash
 	if !s.ReadOnly {
-		changes, refused = p.parse(doc, m.Changes)
+		changes, refused, inflated = p.parse(doc, m.Changes, maxGrowth*len(frame.Data))
 	}
-	return l.document.receive(in, changes, refused, s)
+	return p.unreadable(doc, l.document.receive(in, changes, refused, s))
 }
+
+// unreadable takes a damaged document for one that isn't there; every other
+// error ends the connection, and faults of the server are logged.
+func (p *peer) unreadable(doc id.DocumentID, err error) error {
+	var closing *wire.CloseError
+	switch {
+	case errors.Is(err, store.ErrCorrupt):
+		p.answer(p.damaged(doc, err))
+		return nil
+	case err != nil && !errors.As(err, &closing):
+		p.hub.log.Error("receive sync message", "document", doc.String(), "error", err)
+	}
+	return err
+}
+
+// maxGrowth is how much bigger than its frame a message with compressed changes
+// may be in memory without keeping all others like it waiting.
+const maxGrowth = 4
 
 // parse reads the changes of a message. What can't be accepted is refused
 // without harm to the rest; after a chunk whose end can't be found the rest of
 // its part is lost.
-func (p *peer) parse(doc id.DocumentID, parts [][]byte) (changes []*crdt.Change, refused []crdt.Hash) {
+//
+// Compressed changes, which may grow a thousandfold, are parsed in one message
+// at a time. When they take more than most bytes, held tells that this goes for
+// their life, too: the caller gives Hub.inflate back when they are done with.
+func (p *peer) parse(doc id.DocumentID, parts [][]byte, most int) (changes []*crdt.Change, refused []crdt.Hash, held bool) {
 	inflated := 0
+	p.reported = 0
+	defer func() {
+		if held && inflated <= most {
+			<-p.hub.inflate
+			held = false
+		}
+	}()
 	refuse := func(err error) {
 		if h := p.refuse(doc, err); h != (crdt.Hash{}) {
 			refused = append(refused, h)
@@ -89,29 +122,23 @@ func (p *peer) parse(doc id.DocumentID, parts [][]byte) (changes []*crdt.Change,
 				break
 			}
 			rest = next
-			c, err := p.hub.parseChange(chunk)
+			if chunk.Type == crdt.ChunkCompressed && !held {
+				p.hub.inflate <- struct{}{}
+				held = true
+			}
+			c, err := chunk.ParseChange(p.hub.opts.Changes)
 			if err != nil {
 				refuse(err)
 				continue
 			}
 			if inflated += len(c.Bytes()); inflated > p.hub.opts.MaxInflated {
 				refuse(&crdt.RefusalError{Hash: c.Hash, Reason: crdt.ReasonLimit, Detail: "the message holds too many bytes once inflated"})
-				return changes, refused
+				return changes, refused, held
 			}
 			changes = append(changes, c)
 		}
 	}
-	return changes, refused
-}
-
-// parseChange parses one chunk. Compressed ones, which may grow a thousandfold,
-// take turns, so that their memory is bounded over all connections.
-func (h *Hub) parseChange(chunk crdt.Chunk) (*crdt.Change, error) {
-	if chunk.Type == crdt.ChunkCompressed {
-		h.inflate <- struct{}{}
-		defer func() { <-h.inflate }()
-	}
-	return chunk.ParseChange(h.opts.Changes)
+	return changes, refused, held
 }
 
 // receive gates and stages the changes of a message, then settles it, at once

@@ -18,6 +18,11 @@ const ReasonRefusedDependency crdt.Reason = "refused-dependency"
 // maxRefused is how many refused hashes a document in memory remembers.
 const maxRefused = 1024
 
+// maxReported is how many refused changes of one message are logged, listed and
+// told; the others are counted. A device with a copied actor ID may have a long
+// history; millions of broken chunks are an attack on the log and the disk.
+const maxReported = 1000
+
 // refusals remembers the hashes of refused changes, so that what depends on
 // them can be told why it waits.
 type refusals struct {
@@ -47,6 +52,12 @@ func (p *peer) refuse(doc id.DocumentID, err error) crdt.Hash {
 	}
 	h, s := p.hub, p.currentSession()
 	h.stats.refuse(r.Reason)
+	if p.reported++; p.reported > maxReported {
+		if p.reported == maxReported+1 {
+			h.log.Warn("more changes refused", "company", s.Company, "document", doc.String(), "user", s.User, "device", p.device())
+		}
+		return r.Hash
+	}
 	h.log.Warn("change refused", "company", s.Company, "document", doc.String(), "hash", r.Hash.String(),
 		"user", s.User, "device", p.device(), "reason", string(r.Reason), "detail", r.Detail)
 	now := h.opts.Now()
