@@ -33,14 +33,36 @@ type document struct {
 	appends int        // writes that the store has and hasn't finished
 	recent  recentChanges
 	cache   protocol.Cache
-	frame   sharedMessage
+	frames  sharedFrames
 }
 
-// sharedMessage is the frame of the sync message that was encoded last.
-type sharedMessage struct {
+// sharedFrames holds the frames of the sync messages that were encoded last:
+// one for the author of an edit, one for everybody else.
+type sharedFrames [2]struct {
 	encoded *protocol.Encoded
 	frame   wire.Shared
-	size    int // bytes
+}
+
+// size returns the bytes of the messages and of their frames.
+func (f *sharedFrames) size() (n int) {
+	for _, known := range f {
+		if known.encoded != nil {
+			n += 2 * len(known.encoded.Bytes)
+		}
+	}
+	return n
+}
+
+// of returns a message's frame; fresh is true when it had to be made.
+func (f *sharedFrames) of(out *protocol.Encoded, m wire.Sync) (frame wire.Shared, fresh bool) {
+	for _, known := range f {
+		if known.encoded == out {
+			return known.frame, false
+		}
+	}
+	f[1] = f[0] // the older one makes room
+	f[0].encoded, f[0].frame = out, wire.Share(m)
+	return f[0].frame, true
 }
 
 // attach adds a link; ok is false when the document has left memory meanwhile.
@@ -148,7 +170,7 @@ func (d *document) account() {
 	size := int64(0)
 	if d.graph != nil {
 		// The last frame is there twice, once as message in the protocol's cache.
-		size = int64(d.graph.Size() + d.recent.size + 2*d.frame.size)
+		size = int64(d.graph.Size() + d.recent.size + d.frames.size())
 		if d.orphans != nil {
 			size += int64(d.orphans.Bytes())
 		}
@@ -173,7 +195,7 @@ func (d *document) unload() bool {
 		}
 	}
 	d.graph, d.tips, d.orphans = nil, nil, nil
-	d.recent, d.cache, d.frame = recentChanges{}, protocol.Cache{}, sharedMessage{}
+	d.recent, d.cache, d.frames = recentChanges{}, protocol.Cache{}, sharedFrames{}
 	d.account()
 	d.hub.stats.unloads.Add(1)
 	d.tidyLocked()
@@ -218,13 +240,12 @@ func (d *document) generate(l *link) ([]byte, error) {
 		l.peer.weigh(l)
 		return nil, nil
 	}
-	if d.frame.encoded != out {
-		d.frame = sharedMessage{out, wire.Share(wire.Sync{SenderID: d.hub.id, Document: d.key.Document, Data: out.Bytes}), len(out.Bytes)}
+	frame, fresh := d.frames.of(out, wire.Sync{SenderID: d.hub.id, Document: d.key.Document, Data: out.Bytes})
+	if fresh {
 		d.hub.stats.encoded.Add(1)
-		d.account()
 	}
 	d.hub.stats.generated.Add(1)
-	return d.frame.frame.AppendTo(nil, l.peer.id), nil
+	return frame.AppendTo(nil, l.peer.id), nil
 }
 
 // view is the published part of the document, as the sync protocol sees it.

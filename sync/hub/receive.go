@@ -349,7 +349,7 @@ func (d *document) abandonLocked() {
 		go l.peer.close(wire.CloseTryLater, "the server couldn't store changes; come back later")
 	}
 	d.pending, d.graph, d.tips, d.orphans = nil, nil, nil, nil
-	d.recent, d.cache, d.frame = recentChanges{}, protocol.Cache{}, sharedMessage{}
+	d.recent, d.cache, d.frames = recentChanges{}, protocol.Cache{}, sharedFrames{}
 	d.account()
 }
 

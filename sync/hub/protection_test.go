@@ -1,0 +1,165 @@
+package hub
+
+import (
+	"bytes"
+	"compress/flate"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"concord/crdt"
+	"concord/store"
+	"concord/sync/wire"
+)
+
+// One message may hold a million broken chunks; the log and the disk are for all.
+func TestRefusalsOfOneMessageAreReportedUpToALimit(t *testing.T) {
+	r := newRig(t, Options{})
+	a := r.connect(alice(), "a", "")
+	const n = maxReported + 500
+	var chunks []byte
+	for i := range n {
+		ch, err := crdt.EncodeChange(crdt.ChangeMeta{Actor: crdt.ActorID(fmt.Sprint("actor", i)), Seq: 2, StartOp: 1}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		chunks = append(chunks, ch.Bytes()...)
+	}
+	a.send(wire.Sync{SenderID: "a", Document: docA, Data: rawSync(nil, chunks)})
+	waitFor(t, "refusals", func() bool { return r.hub.Stats().Refused[crdt.ReasonSeqGap] == n })
+	ch := a.edit(docB, "x")
+	a.push(docB, ch)
+	waitFor(t, "commit", func() bool { return r.hub.Stats().Changes == 1 })
+	if listed, err := r.store.Rejections("acme", n, 0); err != nil || len(listed) != maxReported {
+		t.Errorf("%d rejections are listed, want %d (%v)", len(listed), maxReported, err)
+	}
+}
+
+// compressed returns a change as a type 2 chunk: magic, checksum, type, length, deflated data.
+func compressed(t *testing.T, ch *crdt.Change) []byte {
+	t.Helper()
+	raw := ch.Bytes()
+	_, n := binary.Uvarint(raw[9:])
+	var z bytes.Buffer
+	w, _ := flate.NewWriter(&z, flate.BestCompression)
+	if _, err := w.Write(raw[9+n:]); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	return append(binary.AppendUvarint(append(slices.Clone(raw[:8]), 2), uint64(z.Len())), z.Bytes()...)
+}
+
+// Changes that have grown from a few bytes to megabytes wait for the disk one
+// message at a time, and the others wait as the few bytes that they came as.
+func TestInflatedChangesAreHeldOneMessageAtATime(t *testing.T) {
+	r, s := newHookedRig(t, Options{})
+	reached, free := make(chan struct{}, 2), make(chan struct{})
+	release := sync.OnceFunc(func() { close(free) })
+	defer release()
+	s.set(func(s *hookedStore) {
+		s.onDone = func(store.Append) {
+			reached <- struct{}{}
+			<-free
+		}
+	})
+	big := func(c *client) wire.Sync {
+		ch, err := crdt.EncodeChange(crdt.ChangeMeta{Actor: crdt.ActorID(c.id), Seq: 1, StartOp: 1},
+			[]crdt.Op{{Action: crdt.ActionSet, Key: crdt.MapKey("k"), Value: crdt.BytesValue(make([]byte, 1<<20))}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return wire.Sync{SenderID: c.id, Document: docA, Data: rawSync([]crdt.Hash{ch.Hash}, compressed(t, ch))}
+	}
+	a, b, c := r.connect(alice(), "a", ""), r.connect(bob(), "b", ""), r.connect(bob(), "c", "")
+	a.send(big(a))
+	<-reached
+	b.send(big(b))
+	c.request(docB) // small messages go on
+	if m, ok := c.next().(wire.DocUnavailable); !ok {
+		t.Fatalf("got %#v", m)
+	}
+	waitFor(t, "second message", func() bool { return r.hub.Stats().FramesIn == 6 })
+	d := r.hub.acquire(alice().docKey(docA))
+	d.mu.Lock()
+	staged := d.graph.Staged()
+	d.mu.Unlock()
+	if staged != 1 {
+		t.Errorf("%d inflated changes wait for their commit, want 1", staged)
+	}
+	release()
+	waitFor(t, "both", func() bool { return r.hub.Stats().Changes == 2 })
+	if len(r.hub.inflate) != 0 {
+		t.Error("the token wasn't given back")
+	}
+}
+
+// A document that can't be read mustn't take the client's other documents with it.
+func TestDamagedDocumentLeavesOthersAlone(t *testing.T) {
+	r, s := newHookedRig(t, Options{})
+	s.set(func(s *hookedStore) {
+		s.onRead = func(key store.DocKey) error {
+			if key.Document == docA {
+				return store.ErrCorrupt
+			}
+			return nil
+		}
+	})
+	a := r.connect(alice(), "a", "")
+	a.request(docA)
+	if m, ok := a.next().(wire.DocUnavailable); !ok || m.Document != docA {
+		t.Fatalf("got %#v", m)
+	}
+	ch := a.edit(docB, "x")
+	a.speak(docB)
+	a.acked(docB, ch.Hash)
+	if n := r.hub.Stats().Documents; n != 1 {
+		t.Errorf("%d documents in memory, want the good one", n)
+	}
+}
+
+func TestHugeEphemeralIsNotRelayed(t *testing.T) {
+	r := newRig(t, Options{})
+	a, b := r.connect(alice(), "a", ""), r.connect(bob(), "b", "")
+	ch := a.edit(docA, "x")
+	a.speak(docA)
+	a.acked(docA, ch.Hash)
+	b.request(docA)
+	b.has(docA, ch.Hash)
+	a.quiet()
+	b.quiet()
+	a.send(wire.Ephemeral{SenderID: "a", Document: docA, SessionID: "s", Count: 1, Data: make([]byte, maxPresenceBytes+1)})
+	if m, ok := a.next().(wire.Error); !ok {
+		t.Errorf("sender got %#v", m)
+	}
+	if n := r.hub.Stats().Ephemerals; n != 0 || len(b.pipe.fromHub) != 0 {
+		t.Error("it was relayed")
+	}
+}
+
+// Tabs of one browser share a storage. What one has sent and what still waits
+// for a dependency stays when another one is closed.
+func TestOrphansStayWhileTheirSenderIsConnected(t *testing.T) {
+	r := newRig(t, Options{})
+	a, tab := r.connect(alice(), "a", "store-a"), r.connect(alice(), "tab", "store-a")
+	first, second := a.edit(docA, "x"), a.edit(docA, "y")
+	a.push(docA, second)
+	tab.request(docA)
+	d := r.hub.acquire(alice().docKey(docA))
+	links := func(n int) func() bool {
+		return func() bool {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			return len(d.links) == n && d.orphanCount() == 1
+		}
+	}
+	waitFor(t, "orphan", links(2))
+	tab.leaveSocket()
+	waitFor(t, "end of the tab", func() bool { return r.hub.Stats().Connections == 1 })
+	if !links(1)() {
+		t.Fatal("the orphan went with the other tab")
+	}
+	a.push(docA, first)
+	waitFor(t, "commit", func() bool { return r.hub.Stats().Changes == 2 })
+}
