@@ -75,6 +75,9 @@ func TestInflatedChangesAreHeldOneMessageAtATime(t *testing.T) {
 	a, b, c := r.connect(alice(), "a", ""), r.connect(bob(), "b", ""), r.connect(bob(), "c", "")
 	a.send(big(a))
 	<-reached
+	if len(r.hub.inflate) != 1 {
+		t.Error("another message could be inflated while this one waits for its commit")
+	}
 	b.send(big(b))
 	c.request(docB) // small messages go on
 	if m, ok := c.next().(wire.DocUnavailable); !ok {
