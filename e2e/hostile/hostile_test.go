@@ -26,20 +26,23 @@ func TestHostile(t *testing.T) {
 	h.phase("changes: graph", func() { h.refusedChanges(h.graphOffences()) })
 	h.phase("changes: bombs", func() { h.refusedChanges(h.bombs()) })
 	h.phase("WebSocket protocol", h.brokenWebSocket)
-	h.phase("HTTP", h.brokenHTTP)
+	http := h.alongside("HTTP", h.brokenHTTP)
 	h.phase("oversize messages", h.oversize)
 	h.phase("storage IDs", h.storageIDs)
-	h.phase("phantom heads and orphans", h.phantomHeads)
+	h.phase("phantom heads", h.phantomHeads)
+	h.phase("orphans", h.orphans)
 	h.phase("1,000 that never join", func() {
 		h.disperse(h.gather("never joins", nil, int(wire.CloseHandshake)), answerTimeout)
 	})
-	h.phase("1,000 half frames, mutated frames", func() {
-		// The crowd stays while the frames come: its connections end by the unanswered ping.
-		half := append(appendHeader(nil, 0x80|opBinary, 1<<20), make([]byte, 300)...)
-		c := h.gather("half a frame", half, int(wire.CloseTryLater))
-		h.mutatedFrames(setting(t, "HOSTILE_FRAMES", 100_000))
-		h.disperse(c, 2*time.Minute)
+	http()
+	// This crowd stays while the mutated frames come: its connections end by the ping that they don't answer.
+	var half *crowd
+	h.phase("1,000 half frames: begin", func() {
+		sent := append(appendHeader(nil, 0x80|opBinary, 1<<20), make([]byte, 300)...)
+		half = h.gather("half a frame", sent, int(wire.CloseTryLater))
 	})
+	h.phase("mutated frames", func() { h.mutatedFrames(setting(t, "HOSTILE_FRAMES", 100_000)) })
+	h.phase("1,000 half frames: end", func() { h.disperse(half, time.Minute) })
 
 	h.editors.finish()
 	h.memory.finish()
@@ -61,7 +64,7 @@ func TestHostile(t *testing.T) {
 // phase runs one kind of attack and looks at everything else after it.
 func (h *harness) phase(name string, attack func()) {
 	h.Helper()
-	if !strings.Contains(name, os.Getenv("HOSTILE_PHASE")) {
+	if !wanted(name) {
 		return
 	}
 	before, begin := h.editors.count(), time.Now()
@@ -71,9 +74,22 @@ func (h *harness) phase(name string, attack func()) {
 		h.Fatalf("%s: the node died: %v", name, err)
 	default:
 	}
-	h.editors.check(before)
-	h.Logf("%-36s %6v  peak %8s  %4d edits of the others", name, time.Since(begin).Round(10*time.Millisecond), mib(h.memory.phase()), h.editors.count()-before)
+	took, edits := time.Since(begin), h.editors.count()-before
+	h.editors.goOn()
+	h.Logf("%-36s %6v  peak %10s  anonymous %10s  file %9s  heap %9s  %4d edits of the others", name, took.Round(10*time.Millisecond), mib(h.memory.phase()),
+		mib(h.memory.status("RssAnon")), mib(h.memory.status("RssFile")), mib(int64(h.metric("go_memstats_heap_inuse_bytes"))), edits)
 }
+
+// alongside starts an attack that takes long because the node waits, and returns how to wait for its end.
+func (h *harness) alongside(name string, attack func()) (wait func()) {
+	var owned sync.WaitGroup
+	if wanted(name) {
+		owned.Go(attack)
+	}
+	return func() { h.phase(name, owned.Wait) }
+}
+
+func wanted(phase string) bool { return strings.Contains(phase, os.Getenv("HOSTILE_PHASE")) }
 
 // warmUp brings the node to the memory that an ordinary day takes: a hundred clients, some thousand edits.
 func (h *harness) warmUp() {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -206,26 +207,53 @@ func (h *harness) phantomHeads() {
 		}
 		h.provoke("heads announced, never delivered", n, false, sent, 0)
 	}
-	// Changes whose dependencies never come: far more than are kept for one document.
-	for n := range 8 {
-		peerID, doc := fmt.Sprint("orphan-", n), randomDocument(r)
+}
+
+// orphans sends changes whose dependencies never come: far more than are kept for one document, and for many documents.
+func (h *harness) orphans() {
+	h.Helper()
+	r := h.rng(10)
+	flood := func(name string, n, documents, messages int) *rawConn {
+		peerID := fmt.Sprint(name, n)
 		sent := binaryFrame(h.join(peerID))
-		for range 150 {
-			var chunks [][]byte
-			for range 20 {
-				a := newAuthor(r)
-				a.deps = hashes(1)
-				c, err := crdt.EncodeChange(crdt.ChangeMeta{Deps: a.deps, Actor: a.actor, Seq: 1, StartOp: 1},
-					[]crdt.Op{{Action: crdt.ActionSet, Key: crdt.MapKey("k"), Value: crdt.BytesValue(make([]byte, 4000))}})
-				if err != nil {
-					panic(err)
-				}
-				chunks = append(chunks, c.Bytes())
+		for range documents {
+			doc := randomDocument(r)
+			for range messages {
+				sent = append(sent, binaryFrame(syncFrame(peerID, doc, orphanMessage(r)))...)
 			}
-			sent = append(sent, binaryFrame(syncFrame(peerID, doc, syncMessage(hashes(1), chunks...)))...)
 		}
-		h.provoke("orphans: 3,000 of 4 KB", n, false, sent, 0)
+		c, err := dialRaw(h.node.Address, h.token(n))
+		if err != nil {
+			h.Fatal(err)
+		}
+		e, err := c.provoke(sent)
+		if err != nil {
+			h.Errorf("%s: %v", name, err)
+		}
+		h.expect(name, e, 0)
+		return c
 	}
+	// The senders stay, as long as it takes: a document without peers could simply be dropped.
+	for n := range 4 {
+		defer flood("orphans: 3,000 of 4 KB for a document", n, 1, 150).Close()
+	}
+	for n := range 16 {
+		defer flood("orphans: 40 of 4 KB for each of 50 documents", n, 50, 2).Close()
+	}
+}
+
+// orphanMessage returns 20 changes of 4 KB that depend on nothing known.
+func orphanMessage(r *rand.Rand) []byte {
+	var chunks [][]byte
+	for range 20 {
+		meta := crdt.ChangeMeta{Deps: []crdt.Hash{randomHash(r)}, Actor: crdt.ActorID(randomBytes(r, 16)), Seq: 1, StartOp: 1}
+		c, err := crdt.EncodeChange(meta, []crdt.Op{{Action: crdt.ActionSet, Key: crdt.MapKey("k"), Value: crdt.BytesValue(make([]byte, 4000))}})
+		if err != nil {
+			panic(err)
+		}
+		chunks = append(chunks, c.Bytes())
+	}
+	return syncMessage([]crdt.Hash{randomHash(r)}, chunks...)
 }
 
 // crowd is many connections that never get anywhere.
