@@ -1,0 +1,47 @@
+package api
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/coder/websocket"
+)
+
+var dialOptions = websocket.DialOptions{}
+
+func TestOpenAPIDocument(t *testing.T) {
+	r := newRig(t, settings{})
+	var doc struct {
+		OpenAPI string
+		Paths   map[string]map[string]struct {
+			OperationID string
+			Security    []map[string][]string
+		}
+	}
+	if err := json.Unmarshal([]byte(r.body("/openapi.json")), &doc); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(doc.OpenAPI, "3.1") {
+		t.Errorf("version %q", doc.OpenAPI)
+	}
+	var operations []string
+	for path, methods := range doc.Paths {
+		for method, op := range methods {
+			operations = append(operations, method+" "+path)
+			if secured := len(op.Security) > 0; secured != strings.HasPrefix(path, "/v1/") {
+				t.Errorf("%s %s: security %v", method, path, op.Security)
+			}
+		}
+	}
+	for _, want := range []string{"post /v1/tickets", "get /v1/rejections", "get /v1/revocations", "post /v1/revocations",
+		"get /health", "get /health/websocket", "get /ready"} {
+		if !slices.Contains(operations, want) {
+			t.Errorf("%s is missing from %v", want, operations)
+		}
+	}
+	if !strings.Contains(r.body("/docs"), "openapi") {
+		t.Error("/docs doesn't show it")
+	}
+}
