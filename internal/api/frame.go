@@ -2,7 +2,9 @@ package api
 
 import (
 	"io"
+	"math"
 	"net"
+	"sync"
 	"time"
 
 	"concord/sync/hub"
@@ -18,22 +20,36 @@ const (
 	mediumFrames = 32
 	largeFrames  = 2
 
-	// frameTimeout is how long a frame of more than one read may take to arrive.
-	frameTimeout = 30 * time.Second
+	// frameTimeout is how long the next frameProgress bytes of a frame may take to arrive.
+	frameTimeout  = 30 * time.Second
+	frameProgress = 16 << 10
 )
 
 // frameBudget bounds the memory of frames that are being received or handled,
-// over all connections: a connection that sends half a frame and then nothing
-// holds its share until frameTimeout at most.
+// over all connections. A connection that sends half a frame and then nothing
+// holds its share until the timeout. One that is slow holds it as long as it
+// takes, unless others wait: then the one that is at it for the longest has to
+// come back, if that is longer than the timeout.
 type frameBudget struct {
+	timeout time.Duration
+
 	medium chan struct{} // one token for each frame above smallFrame
 	// large holds the buffers for frames above mediumFrame, used again and
 	// again so that refused giants leave no garbage; nil = not made yet.
 	large chan []byte
+
+	mu        sync.Mutex // guards the following fields
+	receiving map[*frameReader]receiving
+}
+
+// receiving is a frame that holds a share and isn't complete.
+type receiving struct {
+	since time.Time
+	large bool
 }
 
 func newFrameBudget() *frameBudget {
-	b := &frameBudget{medium: make(chan struct{}, mediumFrames), large: make(chan []byte, largeFrames)}
+	b := &frameBudget{timeout: frameTimeout, receiving: make(map[*frameReader]receiving), medium: make(chan struct{}, mediumFrames), large: make(chan []byte, largeFrames)}
 	for range largeFrames {
 		b.large <- nil
 	}
@@ -54,7 +70,8 @@ var errFrameTooLarge = wire.NewCloseError(wire.CloseTooLarge, "the message is to
 func (f *frameReader) read(r io.Reader) (hub.Frame, error) {
 	f.buf = make([]byte, 0, 512)
 	var deadline *time.Timer
-	for {
+	defer f.socket.budget.complete(f)
+	for progress := 0; ; {
 		n, err := r.Read(f.buf[len(f.buf):cap(f.buf)])
 		f.buf = f.buf[:len(f.buf)+n]
 		if len(f.buf) > f.limit {
@@ -66,14 +83,23 @@ func (f *frameReader) read(r io.Reader) (hub.Frame, error) {
 		if err != nil {
 			return hub.Frame{}, readError(err)
 		}
+		f.socket.heard.Store(time.Now().UnixNano())
 		if deadline == nil {
-			deadline = time.AfterFunc(frameTimeout, func() {
+			deadline = time.AfterFunc(f.socket.budget.timeout, func() {
 				f.socket.Close(wire.CloseTryLater, "a message took too long to arrive; come back")
 			})
 			defer deadline.Stop()
 		}
-		if len(f.buf) == cap(f.buf) && !f.grow() {
-			return hub.Frame{}, net.ErrClosed
+		if progress += n; progress >= frameProgress {
+			progress = 0
+			deadline.Reset(f.socket.budget.timeout)
+		}
+		if len(f.buf) == cap(f.buf) {
+			deadline.Stop() // waiting for room isn't the client's fault
+			if !f.grow() {
+				return hub.Frame{}, net.ErrClosed
+			}
+			deadline.Reset(f.socket.budget.timeout)
 		}
 	}
 	frame := hub.Frame{Data: f.buf}
@@ -89,21 +115,17 @@ func (f *frameReader) grow() bool {
 	size := min(2*cap(f.buf), f.limit+1)
 	budget := f.socket.budget
 	if size > smallFrame && !f.medium {
-		select {
-		case budget.medium <- struct{}{}:
-			f.medium = true
-		case <-f.socket.ended:
+		if f.medium = f.await(budget.medium, nil); !f.medium {
 			return false
 		}
+		budget.receive(f)
 	}
 	var grown []byte
 	if size > mediumFrame {
-		select {
-		case grown = <-budget.large:
-			f.large = true
-		case <-f.socket.ended:
+		if f.large = f.await(nil, func(b []byte) { grown = b }); !f.large {
 			return false
 		}
+		budget.receive(f)
 		size = f.limit + 1 // once and for all
 	}
 	if cap(grown) < size {
@@ -111,6 +133,70 @@ func (f *frameReader) grow() bool {
 	}
 	f.buf = append(grown[:0], f.buf...)
 	return true
+}
+
+// await waits for a share: a token put into medium or, when that is nil, a
+// large buffer for take. It returns false when the connection ends meanwhile.
+func (f *frameReader) await(medium chan<- struct{}, take func([]byte)) bool {
+	budget := f.socket.budget
+	var large <-chan []byte
+	if medium == nil {
+		large = budget.large
+	}
+	f.socket.heard.Store(math.MaxInt64) // no ping is answered until there is room
+	defer func() { f.socket.heard.Store(time.Now().UnixNano()) }()
+	look := time.NewTicker(max(budget.timeout/30, time.Millisecond))
+	defer look.Stop()
+	for {
+		select {
+		case medium <- struct{}{}:
+			return true
+		case b := <-large:
+			take(b)
+			return true
+		case <-f.socket.ended:
+			return false
+		case <-look.C:
+			budget.reclaim(large != nil)
+		}
+	}
+}
+
+// receive notes that an incomplete frame holds a share.
+func (b *frameBudget) receive(f *frameReader) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r, ok := b.receiving[f]
+	if !ok {
+		r.since = time.Now()
+	}
+	r.large = f.large
+	b.receiving[f] = r
+}
+
+// complete notes that a frame has been received, or won't be.
+func (b *frameBudget) complete(f *frameReader) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.receiving, f)
+}
+
+// reclaim ends the connection that has been at a frame for the longest, if it
+// has had its time.
+func (b *frameBudget) reclaim(large bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var oldest *frameReader
+	for f, r := range b.receiving {
+		if (r.large || !large) && time.Since(r.since) > b.timeout && (oldest == nil || r.since.Before(b.receiving[oldest].since)) {
+			oldest = f
+		}
+	}
+	if oldest != nil {
+		delete(b.receiving, oldest)
+		// The close handshake waits for the client.
+		go oldest.socket.Close(wire.CloseTryLater, "a message took too long to arrive while others waited; come back")
+	}
 }
 
 func (f *frameReader) release() {

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -23,6 +24,7 @@ type socket struct {
 	closing sync.Once
 	ended   chan struct{} // closed when closing begins
 	ping    *time.Timer
+	heard   atomic.Int64 // when bytes of a message came last, in nanoseconds since 1970
 }
 
 func newSocket(conn *websocket.Conn, budget *frameBudget) *socket {
@@ -35,7 +37,8 @@ func (s *socket) keepAlive(interval, timeout time.Duration) {
 	s.ping = time.AfterFunc(math.MaxInt64, func() {
 		ctx, cancel := context.WithTimeout(context.Background(), timeout)
 		defer cancel()
-		if err := s.conn.Ping(ctx); err != nil {
+		// A client that is at a long message answers after it.
+		if err := s.conn.Ping(ctx); err != nil && time.Since(time.Unix(0, s.heard.Load())) > timeout {
 			s.Close(wire.CloseTryLater, "no answer to a ping in time; come back")
 			return
 		}
