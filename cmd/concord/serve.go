@@ -156,6 +156,9 @@ func hubOptions(cfg config.Serve, verifier *auth.Verifier, revocations *auth.Rev
 	}
 }
 
+// restTimeout is how long REST calls that are under way have when the server stops.
+const restTimeout = 3 * time.Second
+
 // run serves until ctx ends, then drains. The error is the cause of a failed
 // store; a signal is no error.
 func (n *node) run(ctx context.Context, listener net.Listener) error {
@@ -182,6 +185,9 @@ func (n *node) run(ctx context.Context, listener net.Listener) error {
 	}
 	if cause == nil {
 		n.drain()
+		ctx, cancel := context.WithTimeout(context.Background(), restTimeout)
+		_ = server.Shutdown(ctx) // lets REST calls end; WebSockets are none of its business
+		cancel()
 	}
 	_ = server.Close()
 	n.hub.Close()
