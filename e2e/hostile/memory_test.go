@@ -76,7 +76,7 @@ func (m *memory) status(name string) int64 {
 func (m *memory) phase() int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	peak := m.peak
+	peak := max(m.peak, m.status("VmRSS"))
 	m.peak = 0
 	return peak - m.baseline
 }

@@ -9,7 +9,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -93,9 +92,8 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	o = o.withDefaults()
-	r := &report{table: tabwriter.NewWriter(o.Out, 0, 0, 3, ' ', 0)}
+	r := &report{out: o.Out}
 	r.row("scenario", "figure", "value")
-	defer r.table.Flush()
 	scenarios := map[string]func(context.Context, Options, *report) error{
 		ScenarioFanOut: fanOut, ScenarioClosed: closed, ScenarioFirstSync: firstSync, ScenarioIdle: idle,
 	}
@@ -104,17 +102,16 @@ func Run(ctx context.Context, o Options) error {
 			if err := scenarios[name](ctx, o, r); err != nil {
 				return fmt.Errorf("bench %s: %w", name, err)
 			}
-			r.table.Flush()
 		}
 	}
 	return nil
 }
 
-// report is the table of figures.
-type report struct{ table *tabwriter.Writer }
+// report is the table of figures. Its columns have fixed widths, so that each row shows as soon as it is measured.
+type report struct{ out io.Writer }
 
 func (r *report) row(scenario, figure, value string) {
-	fmt.Fprintf(r.table, "%s\t%s\t%s\n", scenario, figure, value)
+	fmt.Fprintf(r.out, "%-30s  %-27s  %s\n", scenario, figure, value)
 }
 
 // latencies prints the usual percentiles.

@@ -121,6 +121,22 @@ func TestChangesAreValidForStockClients(t *testing.T) {
 	}
 }
 
+// The answer to the question and the first change cross each other.
+func TestEditRightAfterOpening(t *testing.T) {
+	onServers(t, func(t *testing.T, s server) {
+		a, b := s.dial(t, "alice", Options{}), s.dial(t, "bob", Options{})
+		ctx := within(t)
+		for i := range 100 {
+			doc := NewDocumentID()
+			da, db := a.Open(doc), b.Open(doc)
+			h := set(t, da, "a", int64(i))
+			if err := errors.Join(da.WaitAcked(ctx, h), db.WaitFor(ctx, h)); err != nil {
+				t.Fatalf("document %d: %v", i, err)
+			}
+		}
+	})
+}
+
 func TestEmptyChangeIsAcknowledged(t *testing.T) {
 	onServers(t, func(t *testing.T, s server) {
 		d := s.dial(t, "alice", Options{}).Create(NewDocumentID())
