@@ -240,6 +240,15 @@ func (o *Orphans) Missing() []Hash {
 	return missing
 }
 
+// SenderBytes returns the bytes of the changes that each sender has here.
+func (o *Orphans) SenderBytes() map[string]int {
+	all := make(map[string]int, len(o.senders))
+	for sender, s := range o.senders {
+		all[sender] = s.bytes
+	}
+	return all
+}
+
 // Len returns the number of orphans.
 func (o *Orphans) Len() int { return len(o.byHash) }
 

@@ -6,9 +6,18 @@ import "time"
 // one unused for the longest of a random sample is old enough.
 const evictSample = 32
 
-// cached notes that a document's memory has grown by some bytes. The document's
-// lock is held.
-func (h *Hub) cached(d *document, grown int64) {
+// cached notes that a document's memory has grown by some bytes to a size. The
+// document's lock is held.
+func (h *Hub) cached(d *document, grown, size int64) {
+	if grown == size || size == 0 { // it was not in memory, or is not any more
+		h.mu.Lock()
+		if size > 0 {
+			h.loaded[d] = struct{}{}
+		} else {
+			delete(h.loaded, d)
+		}
+		h.mu.Unlock()
+	}
 	if h.memory.Add(grown) > h.opts.DocumentCache && grown > 0 {
 		d.heatLocked()
 		h.wakeSweep()
@@ -48,10 +57,7 @@ func (h *Hub) oldest() (oldest *document) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	seen := 0
-	for _, d := range h.documents { // in random order
-		if d.graphBytes.Load() == 0 {
-			continue
-		}
+	for d := range h.loaded { // in random order
 		if oldest == nil || d.lastUsed.Load() < oldest.lastUsed.Load() {
 			oldest = d
 		}

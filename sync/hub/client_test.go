@@ -27,7 +27,7 @@ type pipe struct {
 }
 
 func newPipe() *pipe {
-	return &pipe{toHub: make(chan []byte, 1024), fromHub: make(chan []byte, 4096), ended: make(chan struct{})}
+	return &pipe{toHub: make(chan []byte, 8192), fromHub: make(chan []byte, 8192), ended: make(chan struct{})}
 }
 
 func (p *pipe) Read(_ context.Context, limit int) (Frame, error) {

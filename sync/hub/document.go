@@ -28,12 +28,26 @@ type document struct {
 	graph   *crdt.Graph // nil = not in memory
 	tips    []crdt.Hash // heads with the staged changes, sorted
 	orphans *crdt.Orphans
+	held    map[string]int // bytes of orphans by sender, as counted in Hub.orphans
 	refused refusals
 	pending []*message // received, not settled, in order
 	appends int        // writes that the store has and hasn't finished
-	recent  recentChanges
-	cache   protocol.Cache
-	frames  sharedFrames
+	work    *working
+}
+
+// working is what only a document in use needs; nil for an idle one.
+type working struct {
+	recent recentChanges
+	cache  protocol.Cache
+	frames sharedFrames
+}
+
+func (d *document) working() *working {
+	if d.work == nil {
+		d.work = &working{}
+		d.heatLocked() // so that it is freed again
+	}
+	return d.work
 }
 
 // sharedFrames holds the frames of the sync messages that were encoded last:
@@ -170,12 +184,23 @@ func (d *document) account() {
 	size := int64(0)
 	if d.graph != nil {
 		// The last frame is there twice, once as message in the protocol's cache.
-		size = int64(d.graph.Size() + d.recent.size + d.frames.size())
+		size = int64(d.graph.Size())
+		if d.work != nil {
+			size += int64(d.work.recent.size + d.work.frames.size())
+		}
 		if d.orphans != nil {
 			size += int64(d.orphans.Bytes())
 		}
 	}
-	d.hub.cached(d, size-d.graphBytes.Swap(size))
+	d.hub.cached(d, size-d.graphBytes.Swap(size), size)
+	if d.orphans != nil || d.held != nil {
+		var held map[string]int
+		if d.orphanCount() > 0 {
+			held = d.orphans.SenderBytes()
+		}
+		d.hub.countOrphans(d.key.Company, d.held, held)
+		d.held = held
+	}
 }
 
 // unload frees the graph of a document in which nothing is under way. Orphans
@@ -195,7 +220,7 @@ func (d *document) unload() bool {
 		}
 	}
 	d.graph, d.tips, d.orphans = nil, nil, nil
-	d.recent, d.cache, d.frames = recentChanges{}, protocol.Cache{}, sharedFrames{}
+	d.work = nil
 	d.account()
 	d.hub.stats.unloads.Add(1)
 	d.tidyLocked()
@@ -204,7 +229,7 @@ func (d *document) unload() bool {
 
 // changeBytes returns a published change for a message. The slice stays valid.
 func (d *document) changeBytes(i int) ([]byte, error) {
-	if b := d.recent.get(i); b != nil {
+	if b := d.working().recent.get(i); b != nil {
 		return b, nil
 	}
 	b, err := d.hub.store.Change(d.key, uint64(i))
@@ -231,7 +256,7 @@ func (d *document) generate(l *link) ([]byte, error) {
 	if err := d.load(); err != nil {
 		return nil, err
 	}
-	out, ok, err := l.state.Generate(d.view(), &d.cache)
+	out, ok, err := l.state.Generate(d.view(), &d.working().cache)
 	if err != nil {
 		return nil, err
 	}
@@ -240,7 +265,7 @@ func (d *document) generate(l *link) ([]byte, error) {
 		l.peer.weigh(l)
 		return nil, nil
 	}
-	frame, fresh := d.frames.of(out, wire.Sync{SenderID: d.hub.id, Document: d.key.Document, Data: out.Bytes})
+	frame, fresh := d.working().frames.of(out, wire.Sync{SenderID: d.hub.id, Document: d.key.Document, Data: out.Bytes})
 	if fresh {
 		d.hub.stats.encoded.Add(1)
 	}

@@ -31,9 +31,10 @@ type Hub struct {
 	staged    *semaphore.Weighted // bytes of messages between receipt and settlement
 	inflate   chan struct{}       // one token: a message with compressed changes, see peer.parse
 	memory    atomic.Int64        // bytes of graphs in memory
-	gossiping atomic.Bool         // some peer has asked for remote heads
-	writers   atomic.Int64        // running flushes
-	readers   atomic.Int64        // running Serve calls
+	orphans   orphanAccounts
+	gossiping atomic.Bool  // some peer has asked for remote heads
+	writers   atomic.Int64 // running flushes
+	readers   atomic.Int64 // running Serve calls
 	draining  atomic.Bool
 	sweeper   sync.WaitGroup
 	evictNow  chan struct{} // wakes the sweeper
@@ -43,6 +44,7 @@ type Hub struct {
 	peers       map[peerKey]*peer
 	connections map[*connection]struct{}
 	users       map[userKey]*userLimit
+	loaded      map[*document]struct{} // are in memory
 	hot         map[*document]struct{} // have something to save or to free
 }
 
@@ -67,7 +69,7 @@ func New(s Store, o Options) (*Hub, error) {
 		staged: semaphore.NewWeighted(o.StagedBytes), inflate: make(chan struct{}, 1), evictNow: make(chan struct{}, 1),
 		documents: make(map[store.DocKey]*document), peers: make(map[peerKey]*peer),
 		connections: make(map[*connection]struct{}),
-		users:       make(map[userKey]*userLimit), hot: make(map[*document]struct{}),
+		users:       make(map[userKey]*userLimit), hot: make(map[*document]struct{}), loaded: make(map[*document]struct{}),
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.sweeper.Go(h.sweep)
@@ -101,6 +103,7 @@ func (h *Hub) forget(d *document) {
 	defer h.mu.Unlock()
 	delete(h.documents, d.key)
 	delete(h.hot, d)
+	delete(h.loaded, d)
 }
 
 // register makes a peer known under its ID and returns the one that it replaces.

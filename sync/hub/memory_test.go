@@ -22,7 +22,7 @@ func heap() int64 {
 }
 
 func TestIdleDocumentMemory(t *testing.T) {
-	const documents = 900 // fewer than a pipe of the test holds
+	const documents = 4000 // fewer than a pipe of the test holds
 	for name, cache := range map[string]int64{"in the cache": 0, "out of the cache": 1} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, Options{SaveInterval: 5 * time.Millisecond, DocumentCache: cache})

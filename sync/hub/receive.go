@@ -349,7 +349,7 @@ func (d *document) abandonLocked() {
 		go l.peer.close(wire.CloseTryLater, "the server couldn't store changes; come back later")
 	}
 	d.pending, d.graph, d.tips, d.orphans = nil, nil, nil, nil
-	d.recent, d.cache, d.frames = recentChanges{}, protocol.Cache{}, sharedFrames{}
+	d.work = nil
 	d.account()
 }
 
@@ -378,7 +378,7 @@ func (d *document) settleOne(in *message) {
 		d.graph.Publish(in.upTo)
 		d.exists = true
 		for i, c := range in.chunks {
-			d.recent.add(first+i, c.Bytes())
+			d.working().recent.add(first+i, c.Bytes())
 		}
 		d.hub.stats.changes.Add(uint64(len(in.chunks)))
 		for _, other := range d.links {

@@ -31,9 +31,7 @@ func (d *document) relaxLocked() {
 	if len(d.pending) > 0 {
 		return
 	}
-	d.recent = recentChanges{}
-	d.cache.Reset()
-	d.frames = sharedFrames{}
+	d.work = nil
 	if !d.exists && d.graph != nil && d.graph.Staged() == 0 && d.orphanCount() == 0 {
 		d.graph, d.tips, d.orphans = nil, nil, nil // a document that nobody has created
 	}
