@@ -30,6 +30,7 @@ type streams struct{ out, err io.Writer }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	unsetEmpty()
 	code := run(ctx, os.Args[1:], streams{os.Stdout, os.Stderr})
 	stop()

@@ -37,6 +37,7 @@ type frameBudget struct {
 	// large holds the buffers for frames above mediumFrame, used again and
 	// again so that refused giants leave no garbage; nil = not made yet.
 	large chan []byte
+	idle  *time.Timer // lets go of the buffers when they aren't used for a while
 
 	mu        sync.Mutex // guards the following fields
 	receiving map[*frameReader]receiving
@@ -53,7 +54,19 @@ func newFrameBudget() *frameBudget {
 	for range largeFrames {
 		b.large <- nil
 	}
+	b.idle = time.AfterFunc(math.MaxInt64, b.letGo)
 	return b
+}
+
+// letGo frees the large buffers that nobody uses at the moment.
+func (b *frameBudget) letGo() {
+	for range largeFrames {
+		select {
+		case <-b.large:
+			b.large <- nil
+		default:
+		}
+	}
 }
 
 // frameReader gathers one frame, growing with the bytes that have really come.
@@ -202,6 +215,7 @@ func (b *frameBudget) reclaim(large bool) {
 func (f *frameReader) release() {
 	if f.large {
 		f.socket.budget.large <- f.buf[:0]
+		f.socket.budget.idle.Reset(f.socket.budget.timeout)
 	}
 	if f.medium {
 		<-f.socket.budget.medium

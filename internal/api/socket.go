@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -85,9 +86,29 @@ func isNetError(err error) bool {
 	return errors.As(err, &ne)
 }
 
-// Write sends one binary frame.
-func (s *socket) Write(ctx context.Context, frame []byte) error {
-	return s.conn.Write(ctx, websocket.MessageBinary, frame)
+// copyBelow is the size up to which a frame's parts are put together rather than
+// sent as fragments.
+const copyBelow = 64 << 10
+
+// Write sends one binary frame in two parts.
+func (s *socket) Write(ctx context.Context, head, tail []byte) error {
+	if len(tail) == 0 {
+		return s.conn.Write(ctx, websocket.MessageBinary, head)
+	}
+	if len(head) < copyBelow {
+		return s.conn.Write(ctx, websocket.MessageBinary, slices.Concat(head, tail))
+	}
+	w, err := s.conn.Writer(ctx, websocket.MessageBinary)
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(head); err != nil {
+		return err
+	}
+	if _, err := w.Write(tail); err != nil {
+		return err
+	}
+	return w.Close()
 }
 
 // Close tells the client why and ends the connection. It waits for the close

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"runtime/debug"
 
 	"github.com/coder/websocket"
 
@@ -38,7 +39,7 @@ func (s *Server) serveSync(w http.ResponseWriter, r *http.Request) {
 		principal = p
 	}
 
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+	conn, err := websocket.Accept(smallBuffers{w}, r, &websocket.AcceptOptions{
 		Subprotocols:       []string{subprotocol},
 		InsecureSkipVerify: true, // the CORS handler has checked the origin
 		CompressionMode:    websocket.CompressionDisabled,
@@ -65,6 +66,13 @@ func (s *Server) serveSync(w http.ResponseWriter, r *http.Request) {
 func (s *Server) serveSocket(socket *socket, session hub.Session) {
 	s.log.Info("connected", "company", session.Company, "user", session.User)
 	socket.keepAlive(s.opts.PingInterval, s.opts.PingTimeout)
+	defer func() {
+		// A fault of ours in one client's message must not end everybody's node.
+		if r := recover(); r != nil {
+			s.log.Error("panic", "company", session.Company, "user", session.User, "panic", r, "stack", string(debug.Stack()))
+			socket.Close(wire.CloseTryLater, "the server failed on a message; its log says why")
+		}
+	}()
 	err := s.opts.Hub.Serve(context.Background(), socket, session)
 	s.log.Info("disconnected", "company", session.Company, "user", session.User, "cause", endOf(err))
 }

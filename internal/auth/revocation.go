@@ -188,10 +188,13 @@ func (r *Revocations) add(ctx context.Context, n Revocation) (Revocation, error)
 	}
 	r.mu.Unlock()
 
+	// Saved first: listeners may wait for clients, and a crash meanwhile would
+	// forget what the first of them has been told already.
+	err := r.save(ctx, revocationKey{n.Company, n.Kind, n.ID})
 	for _, fn := range listeners {
 		fn(n)
 	}
-	return n, r.save(ctx, revocationKey{n.Company, n.Kind, n.ID})
+	return n, err
 }
 
 // save stores what is in force for the key by now, which may be more than

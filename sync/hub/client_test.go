@@ -42,9 +42,9 @@ func (p *pipe) Read(_ context.Context, limit int) (Frame, error) {
 	}
 }
 
-func (p *pipe) Write(ctx context.Context, frame []byte) error {
+func (p *pipe) Write(ctx context.Context, head, tail []byte) error {
 	select {
-	case p.fromHub <- slices.Clone(frame):
+	case p.fromHub <- slices.Concat(head, tail):
 		return nil
 	case <-p.ended:
 		return io.ErrClosedPipe

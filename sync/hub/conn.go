@@ -13,8 +13,9 @@ type Conn interface {
 	// Read returns the next frame of at most max bytes. It returns a
 	// *wire.CloseError when the client broke a rule; the hub then closes with it.
 	Read(ctx context.Context, max int) (Frame, error)
-	// Write sends one frame. It isn't called concurrently.
-	Write(ctx context.Context, frame []byte) error
+	// Write sends one frame in two parts, of which tail may be nil. The parts
+	// are not modified: head may be on its way to other clients, too.
+	Write(ctx context.Context, head, tail []byte) error
 	// Close ends the connection with a code and a reason that the client sees.
 	// It may be called at any time and any number of times; the first call counts.
 	Close(code wire.CloseCode, reason string)

@@ -240,37 +240,37 @@ func (d *document) changeBytes(i int) ([]byte, error) {
 }
 
 // generate returns the next frame for a link, nil when there's nothing to say.
-func (d *document) generate(l *link) ([]byte, error) {
+func (d *document) generate(l *link) (outgoing, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if l.gone {
-		return nil, nil
+		return outgoing{}, nil
 	}
 	if l.tell {
 		l.tell = false
-		return wire.DocUnavailable{SenderID: d.hub.id, TargetID: l.peer.id, Document: d.key.Document}.Append(nil), nil
+		return outgoing{head: wire.DocUnavailable{SenderID: d.hub.id, TargetID: l.peer.id, Document: d.key.Document}.Append(nil)}, nil
 	}
 	if l.unavailable {
-		return nil, nil
+		return outgoing{}, nil
 	}
 	if err := d.load(); err != nil {
-		return nil, err
+		return outgoing{}, err
 	}
 	out, ok, err := l.state.Generate(d.view(), &d.working().cache)
 	if err != nil {
-		return nil, err
+		return outgoing{}, err
 	}
 	if !ok {
 		l.state.Settle(d.graph)
 		l.peer.weigh(l)
-		return nil, nil
+		return outgoing{}, nil
 	}
 	frame, fresh := d.working().frames.of(out, wire.Sync{SenderID: d.hub.id, Document: d.key.Document, Data: out.Bytes})
 	if fresh {
 		d.hub.stats.encoded.Add(1)
 	}
 	d.hub.stats.generated.Add(1)
-	return frame.AppendTo(nil, l.peer.id), nil
+	return addressed(frame, l.peer.id), nil
 }
 
 // view is the published part of the document, as the sync protocol sees it.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"concord/internal/id"
 	"concord/store"
@@ -129,6 +130,33 @@ func (p *peer) wakeLocked() {
 	go p.flush()
 }
 
+// outgoing is a frame to be written; its head may be shared with other peers.
+type outgoing struct{ head, tail []byte }
+
+func (o outgoing) size() int { return len(o.head) + len(o.tail) }
+
+// addressed returns a shared frame for one peer.
+func addressed(f sharedFrame, target string) outgoing {
+	head, tail := f.Split(target)
+	return outgoing{head, tail}
+}
+
+// writeRate is how many bytes a client has to take in Options.WriteTimeout.
+const writeRate = 64 << 10
+
+// write sends a frame, with more time for a bigger one.
+func (p *peer) write(o outgoing) error {
+	timeout := p.hub.opts.WriteTimeout * time.Duration(1+o.size()/writeRate)
+	ctx, cancel := context.WithTimeout(p.hub.ctx, timeout)
+	defer cancel()
+	if err := p.socket.Write(ctx, o.head, o.tail); err != nil {
+		return err
+	}
+	p.hub.stats.framesOut.Add(1)
+	p.hub.stats.bytesOut.Add(uint64(o.size()))
+	return nil
+}
+
 // flush writes until nothing is left to write.
 func (p *peer) flush() {
 	defer p.hub.writers.Add(-1)
@@ -143,22 +171,17 @@ func (p *peer) flush() {
 		if !more {
 			return
 		}
-		ctx, cancel := context.WithTimeout(p.hub.ctx, p.hub.opts.WriteTimeout)
-		err = p.socket.Write(ctx, frame)
-		cancel()
-		if err != nil {
+		if err := p.write(frame); err != nil {
 			p.leaveWriter()
 			p.close(wire.CloseTryLater, "the client didn't take a message in time; come back later")
 			return
 		}
-		p.hub.stats.framesOut.Add(1)
-		p.hub.stats.bytesOut.Add(uint64(len(frame)))
 	}
 }
 
 // nextFrame takes the next frame from the outbox; more is false when the
 // writer may end.
-func (p *peer) nextFrame() (frame []byte, more bool, err error) {
+func (p *peer) nextFrame() (frame outgoing, more bool, err error) {
 	for {
 		p.mu.Lock()
 		var l *link
@@ -166,9 +189,9 @@ func (p *peer) nextFrame() (frame []byte, more bool, err error) {
 		case p.left:
 			p.writing = false
 			p.mu.Unlock()
-			return nil, false, nil
+			return outgoing{}, false, nil
 		case len(p.notices) > 0:
-			frame, p.notices = p.notices[0], p.notices[1:]
+			frame.head, p.notices = p.notices[0], p.notices[1:]
 			select {
 			case p.room <- struct{}{}:
 			default:
@@ -180,24 +203,24 @@ func (p *peer) nextFrame() (frame []byte, more bool, err error) {
 			f := p.presence[0]
 			p.presence = p.presence[1:]
 			p.presenceBytes -= f.Len(p.id)
-			frame = f.AppendTo(nil, p.id)
+			frame = addressed(f, p.id)
 		default:
 			// Nothing is kept for a writer that has nothing to do.
 			p.notices, p.dirty, p.presence, p.writing = nil, nil, nil, false
 			p.mu.Unlock()
-			return nil, false, nil
+			return outgoing{}, false, nil
 		}
 		p.mu.Unlock()
 		if l != nil {
 			frame, err = l.document.generate(l)
 			if errors.Is(err, store.ErrCorrupt) {
-				frame, err = p.damaged(l.document.key.Document, err), nil
+				frame, err = outgoing{head: p.damaged(l.document.key.Document, err)}, nil
 			}
 			if err != nil {
-				return nil, false, err
+				return outgoing{}, false, err
 			}
 		}
-		if frame != nil {
+		if frame.head != nil {
 			return frame, true, nil
 		}
 	}

@@ -163,7 +163,7 @@ func (c *reader) join(m wire.Join) error {
 		ctx, cancel := context.WithTimeout(c.hub.ctx, c.hub.opts.WriteTimeout)
 		defer cancel()
 		_ = c.socket.Write(ctx, wire.Error{SenderID: c.hub.id, TargetID: m.SenderID,
-			Message: "unsupported protocol version; this server speaks version " + wire.ProtocolVersion}.Append(nil))
+			Message: "unsupported protocol version; this server speaks version " + wire.ProtocolVersion}.Append(nil), nil)
 		return wire.NewCloseError(wire.CloseMalformed, "unsupported protocol version; this server speaks version "+wire.ProtocolVersion)
 	}
 	c.leave() // a peer may join again on its own socket, as after a lost answer

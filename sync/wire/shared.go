@@ -17,6 +17,12 @@ func (s Shared) AppendTo(dst []byte, targetID string) []byte {
 	return appendText(append(dst, s.prefix...), targetID)
 }
 
+// Split returns the whole frame for one receiver in two parts, of which the head
+// is the same for all of them and must not be modified.
+func (s Shared) Split(targetID string) (head, tail []byte) {
+	return s.prefix, appendText(nil, targetID)
+}
+
 // Len returns the bytes that AppendTo appends for a receiver.
 func (s Shared) Len(targetID string) int {
 	var head [9]byte
