@@ -10,7 +10,7 @@ import (
 	"concord/crdt"
 	"concord/internal/id"
 	"concord/internal/testkit/node"
-	"concord/internal/testkit/peer"
+	"concord/internal/peer"
 )
 
 // ledger holds every change that a server has acknowledged.

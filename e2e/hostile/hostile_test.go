@@ -10,7 +10,7 @@ import (
 
 	"concord/crdt"
 	"concord/internal/testkit/node"
-	"concord/internal/testkit/peer"
+	"concord/internal/peer"
 	"concord/sync/wire"
 )
 

@@ -15,7 +15,7 @@ import (
 	"concord/crdt"
 	"concord/internal/id"
 	"concord/internal/testkit/node"
-	"concord/internal/testkit/peer"
+	"concord/internal/peer"
 	"concord/sync/protocol"
 	"concord/sync/wire"
 )

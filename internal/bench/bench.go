@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"concord/internal/testkit/peer"
+	"concord/internal/peer"
 )
 
 // Scenarios that Run knows, in the order of "all".

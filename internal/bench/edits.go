@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"concord/crdt"
-	"concord/internal/testkit/peer"
+	"concord/internal/peer"
 )
 
 // tracker measures when one edit at a time reaches the peers of a document.

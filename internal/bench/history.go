@@ -8,7 +8,7 @@ import (
 
 	"concord/crdt"
 	"concord/internal/id"
-	"concord/internal/testkit/peer"
+	"concord/internal/peer"
 	"concord/sync/protocol"
 	"concord/sync/wire"
 )

@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"concord/internal/testkit/peer"
+	"concord/internal/peer"
 )
 
 // portsPerAddress is how many connections leave from one loopback address: fewer than the usual range of ports.
