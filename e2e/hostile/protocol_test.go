@@ -230,7 +230,7 @@ func (h *harness) orphans() {
 		if err != nil {
 			h.Errorf("%s: %v", name, err)
 		}
-		h.expect(name, e, 0)
+		h.expect(name, e, 0, int(wire.CloseTooMany), int(wire.CloseTryLater))
 		return c
 	}
 	// The senders stay, as long as it takes: a document without peers could simply be dropped.

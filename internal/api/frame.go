@@ -35,9 +35,9 @@ type frameBudget struct {
 
 	medium chan struct{} // one token for each frame above smallFrame
 	// large holds the buffers for frames above mediumFrame, used again and
-	// again so that refused giants leave no garbage; nil = not made yet.
+	// again so that refused giants leave no garbage; nil = not made yet. A
+	// buffer is as long as the longest frame allowed, and one byte more.
 	large chan []byte
-	idle  *time.Timer // lets go of the buffers when they aren't used for a while
 
 	mu        sync.Mutex // guards the following fields
 	receiving map[*frameReader]receiving
@@ -54,19 +54,7 @@ func newFrameBudget() *frameBudget {
 	for range largeFrames {
 		b.large <- nil
 	}
-	b.idle = time.AfterFunc(math.MaxInt64, b.letGo)
 	return b
-}
-
-// letGo frees the large buffers that nobody uses at the moment.
-func (b *frameBudget) letGo() {
-	for range largeFrames {
-		select {
-		case <-b.large:
-			b.large <- nil
-		default:
-		}
-	}
 }
 
 // frameReader gathers one frame, growing with the bytes that have really come.
@@ -74,6 +62,7 @@ type frameReader struct {
 	socket *socket
 	limit  int
 	buf    []byte
+	giant  []byte // the large buffer of which buf is the beginning
 	medium bool
 	large  bool
 }
@@ -133,18 +122,18 @@ func (f *frameReader) grow() bool {
 		}
 		budget.receive(f)
 	}
-	var grown []byte
-	if size > mediumFrame {
-		if f.large = f.await(nil, func(b []byte) { grown = b }); !f.large {
-			return false
-		}
-		budget.receive(f)
-		size = f.limit + 1 // once and for all
+	if size <= mediumFrame {
+		f.buf = append(make([]byte, 0, size), f.buf...)
+		return true
 	}
-	if cap(grown) < size {
-		grown = make([]byte, 0, size)
+	if f.large = f.await(nil, func(b []byte) { f.giant = b }); !f.large {
+		return false
 	}
-	f.buf = append(grown[:0], f.buf...)
+	budget.receive(f)
+	if f.giant == nil {
+		f.giant = newGiant(f.limit + 1)
+	}
+	f.buf = append(f.giant[:0], f.buf...)
 	return true
 }
 
@@ -214,11 +203,11 @@ func (b *frameBudget) reclaim(large bool) {
 
 func (f *frameReader) release() {
 	if f.large {
-		f.socket.budget.large <- f.buf[:0]
-		f.socket.budget.idle.Reset(f.socket.budget.timeout)
+		emptyGiant(f.giant)
+		f.socket.budget.large <- f.giant
 	}
 	if f.medium {
 		<-f.socket.budget.medium
 	}
-	f.buf, f.large, f.medium = nil, false, false
+	f.buf, f.giant, f.large, f.medium = nil, nil, false, false
 }

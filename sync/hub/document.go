@@ -193,14 +193,20 @@ func (d *document) account() {
 		}
 	}
 	d.hub.cached(d, size-d.graphBytes.Swap(size), size)
-	if d.orphans != nil || d.held != nil {
-		var held map[string]int
-		if d.orphanCount() > 0 {
-			held = d.orphans.SenderBytes()
-		}
-		d.hub.countOrphans(d.key.Company, d.held, held)
-		d.held = held
+	d.countHeld()
+}
+
+// countHeld tells the hub whose orphans the document holds.
+func (d *document) countHeld() {
+	if d.orphans == nil && d.held == nil {
+		return
 	}
+	var held map[string]int
+	if d.orphanCount() > 0 {
+		held = d.orphans.SenderBytes()
+	}
+	d.hub.countOrphans(d.key.Company, d.held, held)
+	d.held = held
 }
 
 // unload frees the graph of a document in which nothing is under way. Orphans

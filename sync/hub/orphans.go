@@ -7,27 +7,54 @@ import (
 	"concord/sync/wire"
 )
 
-// nodeOrphans is how many times the orphans of one document may be held over
-// all documents.
-const nodeOrphans = 4
-
 // orphanAccounts counts the bytes of changes that wait for others, by user, over
 // all documents. Clients send what a change depends on before it, so that even
 // one document's worth of orphans is far more than an honest user ever has.
 type orphanAccounts struct {
-	mu    sync.Mutex // guards the following fields
-	users map[userKey]int
-	total int
+	mu       sync.Mutex // guards the following fields
+	users    map[userKey]int
+	total    int
+	evicting map[userKey]bool // are being disconnected
 }
 
-// countOrphans replaces what a document's senders were counted with. A user
-// above the limit of one document, or the biggest one when all users together
-// are above the node's, is disconnected, and the orphans go with the connections.
-func (h *Hub) countOrphans(company string, before, now map[string]int) {
-	limit := h.opts.Orphans.Bytes
-	if limit <= 0 {
-		limit = crdt.DefaultOrphanBytes
+// orphanLimit is what one document may hold. A user may hold half as much again
+// over all documents, and all users of the node together twice as much.
+func (h *Hub) orphanLimit() int {
+	if h.opts.Orphans.Bytes > 0 {
+		return h.opts.Orphans.Bytes
 	}
+	return crdt.DefaultOrphanBytes
+}
+
+// orphanRoom reports whether a user may hold some more bytes. If not, somebody
+// is disconnected, and the orphans go with the connections: the user, when it is
+// above the limit; the biggest one, when only all together are above the node's.
+func (h *Hub) orphanRoom(key userKey, size int) *wire.CloseError {
+	a := &h.orphans
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	limit := h.orphanLimit()
+	if a.users[key]+size > limit+limit/2 {
+		h.evictUserLocked(key)
+		return errTooManyOrphans
+	}
+	if a.total+size <= 2*limit {
+		return nil
+	}
+	var biggest userKey
+	for key, n := range a.users {
+		if n > a.users[biggest] {
+			biggest = key
+		}
+	}
+	h.evictUserLocked(biggest)
+	return wire.NewCloseError(wire.CloseTryLater, "no room for changes whose dependencies are missing; come back later")
+}
+
+var errTooManyOrphans = wire.NewCloseError(wire.CloseTooMany, "too many changes whose dependencies never came; send them in order")
+
+// countOrphans replaces what a document's senders were counted with.
+func (h *Hub) countOrphans(company string, before, now map[string]int) {
 	a := &h.orphans
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -45,24 +72,23 @@ func (h *Hub) countOrphans(company string, before, now map[string]int) {
 	}
 	add(now, 1)
 	add(before, -1)
-	for text := range now {
-		if key := (userKey{company, parseSender(text).user}); a.users[key] > limit {
-			h.evictUser(key)
-		}
-	}
-	if a.total > nodeOrphans*limit {
-		var biggest userKey
-		for key, n := range a.users {
-			if n > a.users[biggest] {
-				biggest = key
-			}
-		}
-		h.evictUser(biggest)
-	}
 }
 
-// evictUser disconnects a user, without waiting for it.
-func (h *Hub) evictUser(key userKey) {
-	go h.Disconnect(func(s Session) bool { return s.Company == key.company && s.User == key.user },
-		wire.CloseTooMany, "too many changes whose dependencies never came; send them in order")
+// evictUserLocked disconnects a user, without waiting for it.
+func (h *Hub) evictUserLocked(key userKey) {
+	a := &h.orphans
+	if a.evicting[key] {
+		return
+	}
+	if a.evicting == nil {
+		a.evicting = make(map[userKey]bool)
+	}
+	a.evicting[key] = true
+	go func() {
+		h.Disconnect(func(s Session) bool { return s.Company == key.company && s.User == key.user },
+			errTooManyOrphans.Code, errTooManyOrphans.Reason)
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		delete(a.evicting, key)
+	}()
 }

@@ -280,6 +280,11 @@ func (d *document) hold(l *link, from sender, c *crdt.Change, missing []crdt.Has
 			break
 		}
 	}
+	if refused := d.hub.orphanRoom(userKey{d.key.Company, from.user}, len(c.Bytes())); refused != nil {
+		// The close handshake waits for the client; the document must not.
+		go l.peer.close(refused.Code, refused.Reason)
+		return
+	}
 	if d.orphans == nil {
 		d.orphans = crdt.NewOrphans(d.hub.opts.Orphans)
 	}
@@ -287,6 +292,7 @@ func (d *document) hold(l *link, from sender, c *crdt.Change, missing []crdt.Has
 		d.hub.stats.orphansEvicted.Add(1)
 		d.askAgain(parseSender(e.Sender))
 	}
+	d.countHeld()
 }
 
 // askAgain makes a sender forget what it believes to have sent, after its
