@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"runtime/debug"
 	"time"
 
 	"concord/crdt"
@@ -40,6 +42,9 @@ func (c *serveCommand) Run(ctx context.Context, s streams) error {
 	}
 	defer listener.Close()
 
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	n, err := openNode(ctx, cfg, log, fail)
@@ -62,6 +67,12 @@ func newLogger(cfg config.Serve, s streams) *slog.Logger {
 	}
 	return slog.New(slog.NewTextHandler(s.err, o))
 }
+
+// gcPercent is how much garbage may gather between collections, in percent of
+// what is in use. Half of Go's default costs a few percent of throughput and
+// keeps the memory of idle connections, and of an attack, a quarter lower. The
+// variable GOGC overrules it.
+const gcPercent = 50
 
 // node is everything that runs between opening and closing the data folder.
 type node struct {
