@@ -3,7 +3,6 @@ package hub
 import (
 	"context"
 	"errors"
-	"net"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +15,9 @@ import (
 
 // joinBytes is the most that a client may send before it has joined.
 const joinBytes = 64 << 10
+
+// errEnded ends the reader of a connection that is being closed already.
+var errEnded = errors.New("the connection is being closed")
 
 // Serve runs one authenticated connection until it ends, and closes it. It
 // returns why the connection ended; a client that simply went away is an error
@@ -83,7 +85,7 @@ func (c *reader) run(ctx context.Context) error {
 		select {
 		case <-c.ended: // read while the socket is being closed
 			frame.release()
-			return net.ErrClosed
+			return errEnded
 		default:
 		}
 		c.hub.stats.framesIn.Add(1)
