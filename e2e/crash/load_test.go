@@ -9,8 +9,8 @@ import (
 
 	"concord/crdt"
 	"concord/internal/id"
-	"concord/internal/testkit/node"
 	"concord/internal/peer"
+	"concord/internal/testkit/node"
 )
 
 // ledger holds every change that a server has acknowledged.

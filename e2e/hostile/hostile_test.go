@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"concord/crdt"
-	"concord/internal/testkit/node"
 	"concord/internal/peer"
+	"concord/internal/testkit/node"
 	"concord/sync/wire"
 )
 

@@ -14,8 +14,8 @@ import (
 
 	"concord/crdt"
 	"concord/internal/id"
-	"concord/internal/testkit/node"
 	"concord/internal/peer"
+	"concord/internal/testkit/node"
 	"concord/sync/protocol"
 	"concord/sync/wire"
 )
