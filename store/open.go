@@ -167,7 +167,7 @@ func openBolt(path string, o bbolt.Options) (db *bbolt.DB, err error) {
 func openError(err error) error {
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
-		return fmt.Errorf("%w; stop that process first", ErrLocked)
+		return ErrLocked
 	case errors.As(err, new(syscall.Errno)):
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"concord/crdt"
 	"concord/store"
@@ -22,8 +23,13 @@ func (c *checkCommand) Run(ctx context.Context, s streams) error {
 	})
 	bar.clear()
 	if err != nil {
-		if errors.Is(err, store.ErrLocked) {
+		switch {
+		case errors.Is(err, store.ErrLocked):
 			return fmt.Errorf("%w; stop the server first, or check a copy of the folder", err)
+		case errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("%w; name the data folder of a server, the one given with --data", err)
+		case errors.Is(err, store.ErrVersion):
+			return fmt.Errorf("%w; "+adviceVersion, err)
 		}
 		return err
 	}

@@ -155,16 +155,17 @@ func TestMistakesAreExplained(t *testing.T) {
 		code int
 		says []string
 	}{
-		"no key":           {[]string{"serve"}, 2, []string{"CONCORD_JWT_SECRET", "--dev"}},
-		"short secret":     {[]string{"serve", "--jwt-secret", "short"}, 2, []string{"32"}},
-		"unknown flag":     {[]string{"serve", "--liste", "x"}, 2, []string{"--liste", "--help"}},
-		"port taken":       {[]string{"serve", "--jwt-secret", testSecret, "--data", t.TempDir(), "--listen", strings.TrimPrefix(busy.url, "http://")}, 1, []string{"--listen"}},
-		"folder in use":    {[]string{"serve", "--jwt-secret", testSecret, "--data", locked, "--listen", "127.0.0.1:0"}, 1, []string{locked, "--data"}},
-		"folder is a file": {[]string{"serve", "--jwt-secret", testSecret, "--data", file, "--listen", "127.0.0.1:0"}, 1, []string{file}},
-		"bad origin":       {[]string{"serve", "--jwt-secret", testSecret, "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--allow-origin", "erp.example.com"}, 1, []string{"--allow-origin", "erp.example.com"}},
-		"token, no secret": {[]string{"token", "--sub", "a", "--company", "b"}, 1, []string{"CONCORD_JWT_SECRET"}},
-		"check, in use":    {[]string{"check", locked}, 1, []string{"stop the server"}},
-		"check, nothing":   {[]string{"check", filepath.Join(t.TempDir(), "none")}, 1, []string{"none"}},
+		"no key":             {[]string{"serve"}, 2, []string{"CONCORD_JWT_SECRET", "--dev"}},
+		"short secret":       {[]string{"serve", "--jwt-secret", "short"}, 2, []string{"32"}},
+		"unknown flag":       {[]string{"serve", "--liste", "x"}, 2, []string{"--liste", "--help"}},
+		"port taken":         {[]string{"serve", "--jwt-secret", testSecret, "--data", t.TempDir(), "--listen", strings.TrimPrefix(busy.url, "http://")}, 1, []string{"--listen"}},
+		"folder in use":      {[]string{"serve", "--jwt-secret", testSecret, "--data", locked, "--listen", "127.0.0.1:0"}, 1, []string{locked, "--data"}},
+		"folder is a file":   {[]string{"serve", "--jwt-secret", testSecret, "--data", file, "--listen", "127.0.0.1:0"}, 1, []string{file, "--data"}},
+		"bad origin":         {[]string{"serve", "--jwt-secret", testSecret, "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--allow-origin", "erp.example.com"}, 1, []string{"--allow-origin", "erp.example.com"}},
+		"token, no secret":   {[]string{"token", "--sub", "a", "--company", "b"}, 1, []string{"CONCORD_JWT_SECRET"}},
+		"token, no document": {[]string{"token", "--sub", "a", "--company", "b", "--docs", "order-1", "--jwt-secret", testSecret}, 1, []string{"--docs", "order-1"}},
+		"check, in use":      {[]string{"check", locked}, 1, []string{"stop the server"}},
+		"check, nothing":     {[]string{"check", filepath.Join(t.TempDir(), "none")}, 1, []string{"none", "data folder"}},
 	} {
 		code, _, errs := command(t, c.args...)
 		if code != c.code {

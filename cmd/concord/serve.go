@@ -87,18 +87,15 @@ type node struct {
 func openNode(ctx context.Context, cfg config.Serve, log *slog.Logger, fail context.CancelCauseFunc) (_ *node, err error) {
 	origins, err := auth.ParseOrigins(cfg.AllowOrigin)
 	if err != nil {
-		return nil, fmt.Errorf("--allow-origin: %w", err)
+		return nil, fmt.Errorf("--allow-origin (CONCORD_ALLOW_ORIGIN): %w", err)
 	}
 	proxies, err := auth.ParseProxies(texts(cfg.TrustedProxies))
 	if err != nil {
-		return nil, fmt.Errorf("--trusted-proxies: %w", err)
+		return nil, fmt.Errorf("--trusted-proxies (CONCORD_TRUSTED_PROXIES): %w", err)
 	}
 	st, err := store.Open(cfg.Data, store.Options{OnFailure: fail})
 	if err != nil {
-		if errors.Is(err, store.ErrLocked) {
-			return nil, fmt.Errorf("%w; stop the other server, or choose another folder with --data", err)
-		}
-		return nil, err
+		return nil, dataAdvice(err, cfg.Data)
 	}
 	defer func() {
 		if err != nil {

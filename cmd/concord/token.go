@@ -3,9 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"concord/internal/auth"
+	"concord/internal/id"
 )
 
 type tokenCommand struct {
@@ -13,7 +15,7 @@ type tokenCommand struct {
 	Company  string        `required:"" help:"Tenant."`
 	Role     auth.Role     `default:"editor" enum:"viewer,editor,admin,service" help:"viewer, editor, admin or service."`
 	Name     string        `help:"Name for display."`
-	Docs     []string      `placeholder:"ID,…" help:"Narrow the token to these document IDs."`
+	Docs     []string      `placeholder:"ID,…" help:"Narrow the token to these documents, given as IDs or automerge URLs."`
 	TTL      time.Duration `default:"1h" help:"How long the token is valid."`
 	Secret   string        `name:"jwt-secret" env:"CONCORD_JWT_SECRET" help:"Secret to sign with, at least 32 bytes. Better set the variable: arguments show in process lists."`
 	Issuer   string        `name:"jwt-issuer" env:"CONCORD_JWT_ISSUER" help:"The claim iss."`
@@ -25,8 +27,12 @@ func (c *tokenCommand) Run(s streams) error {
 	if c.Secret == "" {
 		return errors.New("no secret to sign with; set CONCORD_JWT_SECRET to the one that the server has")
 	}
+	docs, err := documentIDs(c.Docs)
+	if err != nil {
+		return err
+	}
 	token, err := auth.Sign([]byte(c.Secret), auth.Claims{
-		Subject: c.Sub, Company: c.Company, Name: c.Name, Role: c.Role, Docs: c.Docs,
+		Subject: c.Sub, Company: c.Company, Name: c.Name, Role: c.Role, Docs: docs,
 		Issuer: c.Issuer, Audience: c.Audience, Expires: time.Now().Add(c.TTL),
 	})
 	if err != nil {
@@ -34,4 +40,17 @@ func (c *tokenCommand) Run(s streams) error {
 	}
 	_, err = fmt.Fprintln(s.out, token)
 	return err
+}
+
+// documentIDs returns IDs in the form in which the claim docs has to hold them.
+func documentIDs(texts []string) ([]string, error) {
+	ids := make([]string, len(texts))
+	for i, text := range texts {
+		d, err := id.Parse(strings.TrimPrefix(text, "automerge:"))
+		if err != nil {
+			return nil, fmt.Errorf("--docs: %w; want IDs of documents, such as the part of an automerge URL after the colon", err)
+		}
+		ids[i] = d.String()
+	}
+	return ids, nil
 }
