@@ -52,8 +52,10 @@ vulns:
 		echo "NOT CHECKED for known vulnerabilities: this machine can't reach the database"; exit 0; \
 	fi; exit $$code
 
-race: deps ## run the tests with the race detector
-	$(GO) test -race -timeout 30m ./...
+race: deps ## run the packages, and stock clients against a server, with the race detector
+	$(GO) test -race -timeout 20m $$($(GO) list ./... | grep -v /e2e)
+	$(GO) build -race -o bin/concord-race ./cmd/concord
+	CONCORD_BINARY=$(CURDIR)/bin/concord-race $(GO) test -count=1 -timeout 10m ./e2e
 
 fuzz: ## run each fuzz target for FUZZTIME (60s)
 	@GO="$(GO)" ./fuzz/run.sh $(FUZZTIME)

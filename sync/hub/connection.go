@@ -55,6 +55,21 @@ func (c *connection) renew(s Session) {
 // first call's code and reason count; it waits for the close handshake, for
 // which a client that is gone lets it wait until its timeout.
 func (c *connection) close(code wire.CloseCode, reason string) {
+	if c.beginClose(code) {
+		c.finishClose(code, reason)
+	}
+}
+
+// end is close without the wait, for callers with locks or with more to do; the
+// connection's Serve waits in their place.
+func (c *connection) end(code wire.CloseCode, reason string) {
+	if c.beginClose(code) {
+		go c.finishClose(code, reason)
+	}
+}
+
+// beginClose reports whether it was the first call.
+func (c *connection) beginClose(code wire.CloseCode) bool {
 	c.sessionMu.Lock()
 	already := c.closing
 	c.closing = true
@@ -62,11 +77,26 @@ func (c *connection) close(code wire.CloseCode, reason string) {
 		c.expiry.Stop()
 	}
 	c.sessionMu.Unlock()
-	if !already {
-		close(c.ended)
-		c.cancel()
-		c.hub.stats.closed(code)
-		c.socket.Close(code, reason)
-		close(c.closed)
+	if already {
+		return false
+	}
+	close(c.ended)
+	c.cancel()
+	c.hub.stats.closed(code)
+	return true
+}
+
+func (c *connection) finishClose(code wire.CloseCode, reason string) {
+	c.socket.Close(code, reason)
+	close(c.closed)
+}
+
+// ending reports whether closing has begun.
+func (c *connection) ending() bool {
+	select {
+	case <-c.ended:
+		return true
+	default:
+		return false
 	}
 }

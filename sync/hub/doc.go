@@ -13,7 +13,13 @@
 // but not committed are not published in the graph, and the graph's published
 // part is all that the protocol sees.
 //
-// Locks: Hub.mu guards the maps of peers and documents, document.mu one
-// document with its links, peer.mu one peer's outbox. document.mu may be held
-// when peer.mu or Hub.mu is taken; never the other way round.
+// Locks: document.mu guards one document with its links, Hub.mu the maps of
+// peers, documents and connections, peer.mu one peer's outbox. Taken in this
+// order, and never two of the same kind:
+//
+//	document.mu → Hub.mu → connection.sessionMu
+//	document.mu → peer.mu, orphanAccounts.mu, counters.mu
+//
+// The store is called with document.mu held, which may wait for room in its
+// queue; so its callbacks must never wait for a document, see committed.
 package hub

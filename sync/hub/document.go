@@ -120,20 +120,13 @@ func (d *document) detach(l *link) {
 	if i := slices.Index(d.links, l); i >= 0 {
 		d.links = slices.Delete(d.links, i, i+1)
 	}
-	from := sender{l.peer.currentSession().User, l.peer.device()}
-	if d.orphans != nil && !d.linked(from) {
+	// The tabs of a browser share one storage, and a reconnect comes before the
+	// end of the connection that it replaces.
+	from := l.peer.sender()
+	if d.orphans != nil && d.linkOf(from) == nil {
 		d.orphans.DropSender(from.String())
 	}
 	d.tidyLocked()
-}
-
-// linked reports whether a connection of a sender has the document open: the
-// tabs of a browser share one storage, and a reconnect comes before the end of
-// the connection that it replaces.
-func (d *document) linked(from sender) bool {
-	return slices.ContainsFunc(d.links, func(l *link) bool {
-		return sender{l.peer.currentSession().User, l.peer.device()} == from
-	})
 }
 
 // tidyLocked forgets a document that nobody needs.
@@ -198,14 +191,14 @@ func (d *document) account() {
 
 // countHeld tells the hub whose orphans the document holds.
 func (d *document) countHeld() {
-	if d.orphans == nil && d.held == nil {
+	if d.orphanCount() == 0 && d.held == nil {
 		return
 	}
 	var held map[string]int
 	if d.orphanCount() > 0 {
 		held = d.orphans.SenderBytes()
 	}
-	d.hub.countOrphans(d.key.Company, d.held, held)
+	d.hub.orphans.replace(d.key.Company, d.held, held)
 	d.held = held
 }
 

@@ -84,7 +84,8 @@ func (h *Hub) metadata() wire.PeerMetadata {
 	return wire.PeerMetadata{StorageID: h.store.StorageID()}
 }
 
-// acquire returns the document for a link, or nil when it has to be looked up again.
+// acquire returns a document, a new one if it isn't in memory. It may leave
+// memory before the caller has its lock, see document.removed.
 func (h *Hub) acquire(key store.DocKey) *document {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -176,7 +177,7 @@ func (h *Hub) Disconnect(match func(Session) bool, code wire.CloseCode, reason s
 	n := 0
 	for _, c := range h.connected() {
 		if match(c.currentSession()) {
-			go c.close(code, reason) // its reader waits for the end of it
+			c.end(code, reason)
 			n++
 		}
 	}

@@ -45,7 +45,6 @@ func (p *peer) weigh(l *link) {
 	total := p.stateBytes.Add(int64(size - l.size))
 	l.size = size
 	if total > maxStateBytes {
-		// The close handshake waits for the client; the document must not.
-		go p.close(wire.CloseTooMany, "too much sync state on one connection; open fewer documents at once")
+		p.end(wire.CloseTooMany, "too much sync state on one connection; open fewer documents at once")
 	}
 }

@@ -11,10 +11,9 @@ import (
 // all documents. Clients send what a change depends on before it, so that even
 // one document's worth of orphans is far more than an honest user ever has.
 type orphanAccounts struct {
-	mu       sync.Mutex // guards the following fields
-	users    map[userKey]int
-	total    int
-	evicting map[userKey]bool // are being disconnected
+	mu    sync.Mutex // guards the following fields
+	users map[userKey]int
+	total int
 }
 
 // orphanLimit is what one document may hold. A user may hold half as much again
@@ -26,36 +25,42 @@ func (h *Hub) orphanLimit() int {
 	return crdt.DefaultOrphanBytes
 }
 
-// orphanRoom reports whether a user may hold some more bytes. If not, somebody
-// is disconnected, and the orphans go with the connections: the user, when it is
-// above the limit; the biggest one, when only all together are above the node's.
-func (h *Hub) orphanRoom(key userKey, size int) *wire.CloseError {
-	a := &h.orphans
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	limit := h.orphanLimit()
-	if a.users[key]+size > limit+limit/2 {
-		h.evictUserLocked(key)
-		return errTooManyOrphans
+// orphanRoom reports whether a peer's user may hold some more bytes. If not, the
+// user that holds too much is disconnected, and its orphans go with its
+// connections: the peer's own above a user's limit; the one with the most when
+// only all together are above the node's, and then the peer has to come back, too.
+func (h *Hub) orphanRoom(p *peer, size int) bool {
+	s := p.currentSession()
+	offender, ok := h.orphans.room(userKey{s.Company, s.User}, size, h.orphanLimit())
+	if ok {
+		return true
 	}
-	if a.total+size <= 2*limit {
-		return nil
-	}
-	var biggest userKey
-	for key, n := range a.users {
-		if n > a.users[biggest] {
-			biggest = key
-		}
-	}
-	h.evictUserLocked(biggest)
-	return wire.NewCloseError(wire.CloseTryLater, "no room for changes whose dependencies are missing; come back later")
+	h.Disconnect(func(s Session) bool { return offender == userKey{s.Company, s.User} },
+		wire.CloseTooMany, "too many changes whose dependencies never came; send them in order")
+	p.end(wire.CloseTryLater, "no room for changes whose dependencies are missing; come back later")
+	return false
 }
 
-var errTooManyOrphans = wire.NewCloseError(wire.CloseTooMany, "too many changes whose dependencies never came; send them in order")
+// room reports whether a user may hold some more bytes; if not, who is to blame.
+func (a *orphanAccounts) room(user userKey, size, limit int) (offender userKey, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.users[user]+size > limit+limit/2 {
+		return user, false
+	}
+	if a.total+size <= 2*limit {
+		return userKey{}, true
+	}
+	for user, n := range a.users {
+		if n > a.users[offender] {
+			offender = user
+		}
+	}
+	return offender, false
+}
 
-// countOrphans replaces what a document's senders were counted with.
-func (h *Hub) countOrphans(company string, before, now map[string]int) {
-	a := &h.orphans
+// replace counts what a document's senders hold in place of what they held before.
+func (a *orphanAccounts) replace(company string, before, now map[string]int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.users == nil {
@@ -72,23 +77,4 @@ func (h *Hub) countOrphans(company string, before, now map[string]int) {
 	}
 	add(now, 1)
 	add(before, -1)
-}
-
-// evictUserLocked disconnects a user, without waiting for it.
-func (h *Hub) evictUserLocked(key userKey) {
-	a := &h.orphans
-	if a.evicting[key] {
-		return
-	}
-	if a.evicting == nil {
-		a.evicting = make(map[userKey]bool)
-	}
-	a.evicting[key] = true
-	go func() {
-		h.Disconnect(func(s Session) bool { return s.Company == key.company && s.User == key.user },
-			errTooManyOrphans.Code, errTooManyOrphans.Reason)
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		delete(a.evicting, key)
-	}()
 }

@@ -71,3 +71,41 @@ func TestOrphansAreBoundedOverAllDocuments(t *testing.T) {
 	honest.speak(docA)
 	honest.acked(docA, ch.Hash)
 }
+
+// A change may wait for another user's. When that one comes and the gate looks at
+// it, what is wrong with it is its author's, not that of whom it waited for.
+func TestRefusedOrphanIsItsAuthors(t *testing.T) {
+	r := newRig(t, Options{})
+	a, b := r.connect(alice(), "a", "store-a"), r.connect(bob(), "b", "store-b")
+	first := a.edit(docA, "x")
+	gap, err := crdt.EncodeChange(crdt.ChangeMeta{Actor: "bob", Seq: 2, StartOp: 2, Deps: []crdt.Hash{first.Hash}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.push(docA, gap)
+	d := r.hub.acquire(alice().docKey(docA))
+	waitFor(t, "orphan", func() bool {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return d.orphanCount() == 1
+	})
+	a.push(docA, first)
+	waitFor(t, "refusal", func() bool { return r.hub.Stats().Refused[crdt.ReasonSeqGap] == 1 })
+	var told wire.Error
+	b.until("error", func() bool {
+		for _, m := range b.other {
+			if e, ok := m.(wire.Error); ok {
+				told = e
+			}
+		}
+		return told.Message != ""
+	})
+	if !strings.Contains(told.Message, gap.Hash.String()) {
+		t.Errorf("told %q", told.Message)
+	}
+	a.acked(docA, first.Hash)
+	waitFor(t, "list", func() bool {
+		listed, err := r.store.Rejections("acme", 10, 0)
+		return err == nil && len(listed) == 1 && listed[0].User == "bob" && listed[0].Device == "store-b"
+	})
+}

@@ -33,10 +33,10 @@ type peer struct {
 	links     map[id.DocumentID]*link
 	sessionID string // of the ephemeral messages that it sends
 	lastCount uint64
-	reported  int // changes refused of the message that it is at
 
 	room chan struct{} // wakes the reader when a notice was taken
 
+	reported   atomic.Int64 // changes refused since its last message came
 	stateBytes atomic.Int64 // memory of the links' sync states
 
 	mu            sync.Mutex // guards the following fields

@@ -3,7 +3,6 @@ package hub
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"concord/crdt"
 	"concord/internal/id"
@@ -52,8 +51,8 @@ func (p *peer) refuse(doc id.DocumentID, err error) crdt.Hash {
 	}
 	h, s := p.hub, p.currentSession()
 	h.stats.refuse(r.Reason)
-	if p.reported++; p.reported > maxReported {
-		if p.reported == maxReported+1 {
+	if n := p.reported.Add(1); n > maxReported {
+		if n == maxReported+1 {
 			h.log.Warn("more changes refused", "company", s.Company, "document", doc.String(), "user", s.User, "device", p.device())
 		}
 		return r.Hash
@@ -68,12 +67,4 @@ func (p *peer) refuse(doc id.DocumentID, err error) crdt.Hash {
 	}, func(error) {})
 	p.notify(wire.Error{SenderID: h.id, TargetID: p.id, Message: describe(doc, "change refused: %v", r)}.Append(nil))
 	return r.Hash
-}
-
-// String packs a sender into the text by which the orphan pool knows it.
-func (s sender) String() string { return s.user + "\x00" + s.device }
-
-func parseSender(text string) sender {
-	user, device, _ := strings.Cut(text, "\x00")
-	return sender{user, device}
 }

@@ -41,7 +41,6 @@ func (h *Hub) Serve(ctx context.Context, conn Conn, s Session) error {
 	if err == nil {
 		err = r.run(ctx)
 	}
-	r.leave()
 	code, reason := wire.CloseTryLater, "the connection failed; come back later"
 	var ce *wire.CloseError
 	if errors.As(err, &ce) {
@@ -62,6 +61,7 @@ type reader struct {
 }
 
 func (c *reader) run(ctx context.Context) error {
+	defer c.leave() // also after a panic, which the caller may survive
 	joined := new(atomic.Bool)
 	handshake := time.AfterFunc(c.hub.opts.HandshakeTimeout, func() {
 		if !joined.Load() {
@@ -82,11 +82,9 @@ func (c *reader) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		select {
-		case <-c.ended: // read while the socket is being closed
+		if c.ending() {
 			frame.release()
 			return errEnded
-		default:
 		}
 		c.hub.stats.framesIn.Add(1)
 		c.hub.stats.bytesIn.Add(uint64(len(frame.Data)))
@@ -175,8 +173,8 @@ func (c *reader) join(m wire.Join) error {
 		return err
 	}
 	if old != nil {
-		// The old one is often half-open and won't answer; its reader waits for the end of it.
-		go old.close(wire.CloseReplaced, "a newer connection of the same peer took over")
+		// The old one is often half-open and won't answer.
+		old.end(wire.CloseReplaced, "a newer connection of the same peer took over")
 	}
 	c.peer, c.joined = p, true
 	p.notify(wire.Peer{SenderID: c.hub.id, TargetID: p.id, Metadata: c.hub.metadata(), Version: wire.ProtocolVersion}.Append(nil))
