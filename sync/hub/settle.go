@@ -1,0 +1,114 @@
+package hub
+
+import (
+	"slices"
+
+	"concord/sync/wire"
+)
+
+// committed is called by the store when a write is durable, or never will be.
+// It doesn't wait for the document: all others' acknowledgements come after it.
+func (d *document) committed(in *message, last bool, err error) {
+	if d.mu.TryLock() {
+		defer d.mu.Unlock()
+		d.committedLocked(in, last, err)
+		return
+	}
+	d.hub.writers.Add(1)
+	go func() {
+		defer d.hub.writers.Add(-1)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.committedLocked(in, last, err)
+	}()
+}
+
+// committedLocked may be called for a later write before an earlier one: being
+// durable, it waits in pending for its turn.
+func (d *document) committedLocked(in *message, last bool, err error) {
+	d.appends--
+	in.writes--
+	if in.over {
+		in.finish()
+	}
+	if err != nil {
+		d.hub.log.Error("changes not stored", "document", d.key.Document.String(), "error", err)
+		d.abandonLocked()
+		d.tidyLocked()
+		return
+	}
+	if last && !in.over {
+		in.durable = true
+		d.settleLocked()
+		d.account()
+	}
+}
+
+// abandonLocked drops a document whose staged changes can't become durable.
+// The peers that sent them have got no acknowledgement, and would wait for it
+// for ever: they, and whoever was to get what they sent, have to come back. The
+// document isn't read again before the store has finished with all its writes.
+func (d *document) abandonLocked() {
+	for _, in := range d.pending {
+		in.finish()
+	}
+	for _, l := range d.links {
+		l.peer.end(wire.CloseTryLater, "the server couldn't store changes; come back later")
+	}
+	d.pending, d.graph, d.tips, d.orphans = nil, nil, nil, nil
+	d.work = nil
+	d.account()
+}
+
+// settleLocked finishes the messages at the front that wait for nothing.
+func (d *document) settleLocked() {
+	for len(d.pending) > 0 && d.pending[0].durable {
+		in := d.pending[0]
+		d.pending[0] = nil
+		d.pending = d.pending[1:]
+		d.settleOne(in)
+		in.finish()
+	}
+	if len(d.pending) == 0 {
+		d.pending = nil
+	}
+}
+
+func (d *document) settleOne(in *message) {
+	before := slices.Concat(d.graph.Heads(), in.foreign)
+	first := d.graph.Len()
+	l := in.link
+	if !l.gone {
+		l.peer.mark(l) // the author first: its acknowledgement shouldn't wait for everybody's copy
+	}
+	if in.upTo > first {
+		d.graph.Publish(in.upTo)
+		d.exists = true
+		for i, c := range in.chunks {
+			d.working().recent.add(first+i, c.Bytes())
+		}
+		d.hub.stats.changes.Add(uint64(len(in.chunks)))
+		for _, other := range d.links {
+			other.unavailable, other.tell = false, false
+			if other != l {
+				other.peer.mark(other)
+			}
+		}
+	}
+	if l.gone {
+		return
+	}
+	shared := l.state.SharedHeads()
+	l.state.Receive(d.view(), in.sync, before)
+	l.peer.weigh(l)
+	if l.peer.keepState && !slices.Equal(shared, l.state.SharedHeads()) {
+		l.unsaved = true
+	}
+	if in.request && !d.exists {
+		l.unavailable, l.tell = true, true
+	} else {
+		l.unavailable, l.tell = false, false
+	}
+	d.gossip(l, in.sync.Heads)
+	d.heatLocked()
+}
