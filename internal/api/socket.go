@@ -64,26 +64,17 @@ func (s *socket) Read(_ context.Context, limit int) (hub.Frame, error) {
 		return hub.Frame{}, wire.NewCloseError(wire.CloseMalformed, "a text frame came where only binary frames are understood")
 	}
 	f := frameReader{socket: s, limit: limit}
-	frame, err := f.read(r)
-	if err != nil {
-		f.release()
-		return hub.Frame{}, err
-	}
-	return frame, nil
+	return f.read(r)
 }
 
 // readError tells a broken protocol from a connection that has ended.
 func readError(err error) error {
+	var ne net.Error
 	if errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		websocket.CloseStatus(err) != -1 || isNetError(err) {
+		websocket.CloseStatus(err) != -1 || errors.As(err, &ne) {
 		return err
 	}
 	return wire.NewCloseError(wire.CloseMalformed, "the WebSocket protocol was broken: "+err.Error())
-}
-
-func isNetError(err error) bool {
-	var ne net.Error
-	return errors.As(err, &ne)
 }
 
 // copyBelow is the size up to which a frame's parts are put together rather than

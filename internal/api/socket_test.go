@@ -63,7 +63,7 @@ func TestRefusalsAreToldInTheWebSocket(t *testing.T) {
 	})
 	t.Run("budget", func(t *testing.T) {
 		waitFor(t, "frames given back", func() bool {
-			return len(r.api.frames.medium) == 0 && len(r.api.frames.large) == largeFrames
+			return len(r.api.frames.medium) == mediumFrames && len(r.api.frames.large) == largeFrames
 		})
 	})
 }
