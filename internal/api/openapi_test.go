@@ -41,7 +41,19 @@ func TestOpenAPIDocument(t *testing.T) {
 			t.Errorf("%s is missing from %v", want, operations)
 		}
 	}
-	if !strings.Contains(r.body("/docs"), "openapi") {
-		t.Error("/docs doesn't show it")
+}
+
+// The page has to work, and to be safe, where nothing but this server can be reached.
+func TestDocsPageIsComplete(t *testing.T) {
+	page := newRig(t, settings{}).body("/docs")
+	for _, want := range []string{"/openapi.json", "POST /v1/tickets", "Authorization: Bearer", "Get a one-time ticket", "jti"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("/docs doesn't show %q", want)
+		}
+	}
+	for _, foreign := range []string{"<script", "://", "src="} {
+		if strings.Contains(page, foreign) {
+			t.Errorf("/docs has %q, as a page that loads something from elsewhere", foreign)
+		}
 	}
 }

@@ -66,11 +66,13 @@ func New(o Options) *Server {
 		"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT"},
 	}
 	config.CreateHooks = nil // no $schema links in the bodies
+	config.DocsPath = ""     // the library's own page loads scripts from elsewhere
 	rest := humago.New(mux, config)
 	s.registerTickets(rest)
 	s.registerRejections(rest)
 	s.registerRevocations(rest)
 	s.registerHealth(rest)
+	mux.Handle("GET /docs", docsHandler(rest.OpenAPI()))
 	mux.HandleFunc("GET /v1/sync", s.serveSync)
 	mux.Handle("GET /metrics", s.metricsHandler())
 	mux.HandleFunc("GET /{$}", s.serveIndex)

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"runtime/debug"
 
@@ -34,7 +35,7 @@ func (s *Server) serveSync(w http.ResponseWriter, r *http.Request) {
 		refused = wire.NewCloseError(wire.CloseTooMany, "too many connections from this address; close some first")
 	} else if p, _, err := s.opts.Authenticator.Authenticate(r); err != nil {
 		refused = closeFor(err)
-		s.log.Info("connection refused", "error", auth.PublicMessage(err), "cause", err)
+		s.log.Info("connection refused", "error", auth.PublicMessage(err), causeOf(err))
 	} else {
 		principal = p
 	}
@@ -61,6 +62,18 @@ func (s *Server) serveSync(w http.ResponseWriter, r *http.Request) {
 		defer release()
 		s.serveSocket(socket, Session(principal))
 	}()
+}
+
+// causeOf returns what the log is to know of a refused credential besides what
+// its sender is told; empty if there is nothing.
+func causeOf(err error) slog.Attr {
+	var ae *auth.Error
+	if errors.As(err, &ae) && ae.Cause == nil {
+		return slog.Attr{}
+	} else if ae != nil {
+		err = ae.Cause
+	}
+	return slog.Any("cause", err)
 }
 
 func (s *Server) serveSocket(socket *socket, session hub.Session) {
