@@ -49,17 +49,21 @@ func (c *benchCommand) Run(ctx context.Context, s streams) error {
 		o.URL, o.PID, secret = "ws://"+n.address+"/v1/sync", n.cmd.Process.Pid, n.secret
 	}
 	if secret != "" {
+		if _, err := c.token(secret, "bench"); err != nil {
+			return err
+		}
 		o.Token = func(user string) string {
-			token, err := auth.Sign([]byte(secret), auth.Claims{
-				Subject: user, Company: c.Company, Role: auth.RoleEditor, Expires: time.Now().Add(time.Hour),
-			})
-			if err != nil {
-				return "" // the server then says what is wrong
-			}
+			token, _ := c.token(secret, user) // has worked above
 			return token
 		}
 	}
 	return bench.Run(ctx, o)
+}
+
+func (c *benchCommand) token(secret, user string) (string, error) {
+	return auth.Sign([]byte(secret), auth.Claims{
+		Subject: user, Company: c.Company, Role: auth.RoleEditor, Expires: time.Now().Add(time.Hour),
+	})
 }
 
 // childNode is a server process of this program, for measuring.

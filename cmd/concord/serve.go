@@ -147,7 +147,7 @@ func hubOptions(cfg config.Serve, verifier *auth.Verifier, revocations *auth.Rev
 	return hub.Options{
 		MaxMessage: int(cfg.MaxMessage), MaxInflated: int(cfg.MaxInflated),
 		DocumentCache: int64(cfg.DocumentCache), MaxDocuments: cfg.MaxDocumentsPerConnection,
-		MessageRate: cfg.MessageRate, MessageBurst: cfg.Burst(),
+		MessageRate: cfg.MessageRate, MessageBurst: cfg.MessageBurst,
 		HandshakeTimeout: cfg.HandshakeTimeout, WriteTimeout: cfg.WriteTimeout,
 		Changes:  crdt.Limits{ChunkBytes: min(int(cfg.MaxInflated), int(cfg.MaxMessage)-frameOverhead), Ops: cfg.MaxOps, Deps: cfg.MaxDeps},
 		Orphans:  crdt.OrphanLimits{Changes: cfg.MaxOrphans, Bytes: int(cfg.MaxOrphanBytes)},

@@ -1,9 +1,6 @@
 package config
 
-import (
-	"net/netip"
-	"time"
-)
+import "time"
 
 // Serve is the configuration of `concord serve`. The tags min and max bound a
 // value, both inclusive; kong reads the others. Kong calls Validate after
@@ -44,22 +41,4 @@ type Serve struct {
 
 	LogLevel  string `name:"log-level" env:"CONCORD_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" group:"Logging" help:"Least important level that is logged: ${enum}."`
 	LogFormat string `name:"log-format" env:"CONCORD_LOG_FORMAT" default:"text" enum:"text,json" group:"Logging" help:"Form of the log on stderr: ${enum}."`
-}
-
-// Burst returns how many messages a user may send at once: MessageBurst, or
-// five seconds' worth of MessageRate.
-func (s Serve) Burst() int {
-	if s.MessageBurst > 0 {
-		return s.MessageBurst
-	}
-	return 5 * s.MessageRate
-}
-
-// Proxies returns TrustedProxies as plain networks.
-func (s Serve) Proxies() []netip.Prefix {
-	proxies := make([]netip.Prefix, len(s.TrustedProxies))
-	for i, proxy := range s.TrustedProxies {
-		proxies[i] = proxy.Prefix
-	}
-	return proxies
 }

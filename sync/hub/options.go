@@ -17,7 +17,6 @@ type Options struct {
 	StagedBytes      int64         // bytes of changes waiting for their commit, over all documents; 0 = 32 MiB
 	MaxDocuments     int           // documents open per connection; 0 = 10,000
 	MaxInflated      int           // bytes of the changes of one message, once inflated; 0 = 64 MiB
-	MaxHeads         int           // concurrent heads of a document; 0 = 1,024
 	MessageRate      int           // messages per second and user; faster ones wait; 0 = unlimited
 	MessageBurst     int           // messages that a user may send at once; 0 = five seconds' worth
 	HandshakeTimeout time.Duration // time to send a join; 0 = 10 s
@@ -37,8 +36,8 @@ type Options struct {
 	// Hub.Disconnect. nil = nothing is ever revoked.
 	Revoked func(Session) bool
 
-	Logger *slog.Logger // nil discards
-	Now    func() time.Time
+	Logger *slog.Logger     // nil discards
+	Now    func() time.Time // nil = time.Now
 }
 
 func (o Options) withDefaults() Options {
