@@ -52,11 +52,6 @@ func (a Action) String() string {
 	return fmt.Sprintf("action(%d)", uint8(a))
 }
 
-// Makes reports whether an op with this action creates an object.
-func (a Action) Makes() bool {
-	return a == ActionMakeMap || a == ActionMakeList || a == ActionMakeText || a == ActionMakeTable
-}
-
 // Key is the place inside an object that an op is about: a map key or a list
 // element. The zero Key is the empty map key, which is legal.
 type Key struct {

@@ -173,25 +173,6 @@ func (o *Orphans) Release(h Hash) []Orphan {
 	return o.take(ready)
 }
 
-// Refuse says that change h will never be known and removes all orphans that
-// descend from it, in order of arrival.
-func (o *Orphans) Refuse(h Hash) []Orphan {
-	lost := slices.Clone(o.waiting[h])
-	reached := make(map[*orphan]bool, len(lost))
-	for _, n := range lost {
-		reached[n] = true
-	}
-	for i := 0; i < len(lost); i++ {
-		for _, n := range o.waiting[lost[i].Change.Hash] {
-			if !reached[n] {
-				reached[n] = true
-				lost = append(lost, n)
-			}
-		}
-	}
-	return o.take(lost)
-}
-
 // DropSender removes the orphans of a sender, in order of arrival.
 func (o *Orphans) DropSender(sender string) []Orphan {
 	s := o.senders[sender]

@@ -147,23 +147,6 @@ func TestOrphansOwnTheirBytes(t *testing.T) {
 	}
 }
 
-func TestRefuseTakesDescendants(t *testing.T) {
-	o := NewOrphans(OrphanLimits{})
-	root := numbered(1)
-	child := orphanChange(t, 1, 0, root)
-	grandchild := orphanChange(t, 2, 0, child.Hash, numbered(5))
-	other := orphanChange(t, 3, 0, numbered(5))
-	for _, c := range []*Change{grandchild, other, child} {
-		o.Add(c, "p", c.Deps)
-	}
-	if got := labels(o.Refuse(root)); !slices.Equal(got, []string{"00000002", "00000001"}) {
-		t.Fatal(got)
-	}
-	if o.Len() != 1 || !slices.Equal(o.Missing(), []Hash{numbered(5)}) {
-		t.Fatal(o.Len(), o.Missing())
-	}
-}
-
 func TestDropSender(t *testing.T) {
 	o := NewOrphans(OrphanLimits{})
 	for i := range 6 {

@@ -74,9 +74,6 @@ func UnknownValue(code ValueCode, b []byte) Value { return Value{code: code, raw
 // Code returns the value's type.
 func (v Value) Code() ValueCode { return v.code }
 
-// IsNull reports whether v is null.
-func (v Value) IsNull() bool { return v.code == ValueNull }
-
 // Int returns the number of an int, counter or timestamp; 0 for other types.
 func (v Value) Int() int64 {
 	switch v.code {
