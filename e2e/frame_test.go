@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/base64"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -78,7 +79,7 @@ func TestFramesReadByStockClients(t *testing.T) {
 		for _, f := range frames {
 			forms := map[string][]byte{"own": f.message.Append(nil)}
 			if m, ok := f.message.(wire.Targeted); ok {
-				forms["shared"] = wire.Share(m).AppendTo(nil, m.Target())
+				forms["shared"] = slices.Concat(wire.Share(m).Split(m.Target()))
 			}
 			for form, frame := range forms {
 				got, err := p.DecodeFrame(frame)

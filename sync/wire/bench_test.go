@@ -41,12 +41,11 @@ func BenchmarkShared(b *testing.B) {
 	for _, size := range []int{200, 64 << 10} {
 		m := Sync{"server-1", "", sampleDocument, make([]byte, size)}
 		shared := Share(m)
-		buf := make([]byte, 0, size+4096)
 		b.Run(fmt.Sprintf("bytes=%d", size), func(b *testing.B) {
 			b.SetBytes(int64(size))
 			b.ReportAllocs()
 			for b.Loop() {
-				buf = shared.AppendTo(buf[:0], "client-a")
+				shared.Split("client-a")
 			}
 		})
 	}
@@ -56,6 +55,7 @@ func TestAllocations(t *testing.T) {
 	frame := Sync{"peer-a", "server-1", sampleDocument, make([]byte, 300)}.Append(nil)
 	shared := Share(Sync{"server-1", "", sampleDocument, make([]byte, 300)})
 	buf := make([]byte, 0, 1024)
+	var tail []byte
 	for _, test := range []struct {
 		name string
 		most float64
@@ -67,10 +67,13 @@ func TestAllocations(t *testing.T) {
 			}
 		}},
 		{"encode a sync frame", 0, func() { buf = Sync{"peer-a", "server-1", sampleDocument, frame}.Append(buf[:0]) }},
-		{"address a shared frame", 0, func() { buf = shared.AppendTo(buf[:0], "peer-a") }},
+		{"address a shared frame: its tail", 1, func() { _, tail = shared.Split("peer-a") }},
 	} {
 		if got := testing.AllocsPerRun(200, test.f); got > test.most {
 			t.Errorf("%s: %v allocations, want at most %v", test.name, got, test.most)
 		}
+	}
+	if len(tail) == 0 {
+		t.Error("the shared frame has no tail")
 	}
 }

@@ -31,10 +31,12 @@ const (
 	cborBreak     = 0xff
 )
 
-const (
-	tagUint8Array   = 64    // RFC 8746; cbor-x writes it unless told not to
-	tagSelfDescribe = 55799 // RFC 8949 §3.4.6
-)
+// tagUint8Array is of RFC 8746; cbor-x writes it unless told not to.
+const tagUint8Array = 64
+
+// selfDescribe is tag 55799, by which a whole message may say that it is CBOR
+// (RFC 8949 §3.4.6).
+var selfDescribe = []byte{0xd9, 0xd9, 0xf7}
 
 // What makes bytes not well-formed, or too much.
 var (

@@ -114,8 +114,8 @@ func fieldOf(name []byte) field {
 
 func (d *decoder) index() error {
 	start := 0
-	if bytes.HasPrefix(d.r.b, []byte{0xd9, 0xd9, 0xf7}) { // tagSelfDescribe
-		start = 3
+	if bytes.HasPrefix(d.r.b, selfDescribe) {
+		start = len(selfDescribe)
 	}
 	var seen keys
 	end, err := d.r.entries(start, func(name []byte, value int) error {

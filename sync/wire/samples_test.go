@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,7 +65,7 @@ func TestShared(t *testing.T) {
 		}
 		shared := Share(targeted)
 		for _, target := range []string{targeted.Target(), "", "another peer", strings.Repeat("p", 1024)} {
-			frame := shared.AppendTo(nil, target)
+			frame := slices.Concat(shared.Split(target))
 			if len(frame) != shared.Len(target) {
 				t.Errorf("%s: Len is %d, the frame has %d bytes", m.Type(), shared.Len(target), len(frame))
 			}

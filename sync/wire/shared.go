@@ -12,18 +12,13 @@ func Share(m Targeted) Shared {
 	return Shared{prefix: m.appendShared(make([]byte, 0, 128+sizeHint(m)))}
 }
 
-// AppendTo appends the whole frame for one receiver to dst.
-func (s Shared) AppendTo(dst []byte, targetID string) []byte {
-	return appendText(append(dst, s.prefix...), targetID)
-}
-
 // Split returns the whole frame for one receiver in two parts, of which the head
 // is the same for all of them and must not be modified.
 func (s Shared) Split(targetID string) (head, tail []byte) {
 	return s.prefix, appendText(nil, targetID)
 }
 
-// Len returns the bytes that AppendTo appends for a receiver.
+// Len returns the length of the whole frame for one receiver, in bytes.
 func (s Shared) Len(targetID string) int {
 	var head [9]byte
 	return len(s.prefix) + len(appendHead(head[:0], majorText, uint64(len(targetID)))) + len(targetID)
