@@ -75,12 +75,6 @@ func (p Principal) MayOpen(documentID string) bool {
 	return found
 }
 
-// SameUser reports whether q is the same user of the same company, so that a
-// connection may go on with q's token.
-func (p Principal) SameUser(q Principal) bool {
-	return p.User == q.User && p.Company == q.Company
-}
-
 // LogValue holds company, user and role, and nothing else of the token.
 func (p Principal) LogValue() slog.Value {
 	return slog.GroupValue(
