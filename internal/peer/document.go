@@ -180,13 +180,6 @@ func (d *Document) Len() int {
 	return d.graph.Len()
 }
 
-// Heads returns the document's heads, sorted; not to be modified.
-func (d *Document) Heads() []crdt.Hash {
-	d.peer.mu.Lock()
-	defer d.peer.mu.Unlock()
-	return d.graph.Heads()
-}
-
 // Unavailable reports whether the server said, last, that it doesn't have the document.
 func (d *Document) Unavailable() bool {
 	d.peer.mu.Lock()

@@ -173,9 +173,6 @@ func (p *Peer) Send(ctx context.Context, frame []byte) error {
 	return p.conn.Write(ctx, websocket.MessageBinary, frame)
 }
 
-// Conn returns the connection, for frames that aren't even binary messages.
-func (p *Peer) Conn() *websocket.Conn { return p.conn }
-
 // Close says goodbye and waits until the connection has ended. It is idempotent.
 func (p *Peer) Close() {
 	p.conn.Close(websocket.StatusNormalClosure, "")

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -206,13 +205,6 @@ func (n *Node) Kill() {
 	}
 }
 
-// Restart stops the node politely and starts it again.
-func (n *Node) Restart() {
-	n.tb.Helper()
-	n.Stop()
-	n.Run()
-}
-
 // Died returns a channel that gives the exit error if the process ends by itself.
 func (n *Node) Died() <-chan error { return n.exited }
 
@@ -246,15 +238,4 @@ func (n *Node) TicketURL() string { return n.URL("/v1/tickets") }
 func (n *Node) Token(c Claims) string {
 	n.tb.Helper()
 	return Token(n.tb, n.o.Secret, c)
-}
-
-// FreeAddress returns a loopback address that was free a moment ago.
-func FreeAddress(tb testing.TB) string {
-	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

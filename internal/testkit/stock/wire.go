@@ -1,10 +1,6 @@
 package stock
 
-import (
-	"encoding/base64"
-	"encoding/json"
-	"testing"
-)
+import "encoding/base64"
 
 // Ephemeral is a received ephemeral message.
 type Ephemeral struct {
@@ -68,20 +64,13 @@ func (c *Client) Leave() { c.tb.Helper(); c.call("leave", nil, nil) }
 // Join sends the join message again on the open socket.
 func (c *Client) Join() { c.tb.Helper(); c.call("join", nil, nil) }
 
-// Send sends a message with the adapter's encoder.
-func (c *Client) Send(message map[string]any) {
-	c.tb.Helper()
-	c.call("send", map[string]any{"message": message}, nil)
-}
-
 // Close is how a connection ended.
 type Close struct {
 	Code   int
 	Reason string
 }
 
-// Stats counts what went over the client's sockets since the last ResetStats: messages and their bytes, without
-// WebSocket headers. Connects, Peers, Errors and Closes count from the beginning.
+// Stats counts what went over the client's sockets: messages and their bytes, without WebSocket headers.
 type Stats struct {
 	Connects, Peers         int
 	MessagesIn, MessagesOut int
@@ -97,9 +86,6 @@ func (c *Client) Stats() Stats {
 	c.call("stats", nil, &r)
 	return r
 }
-
-// ResetStats sets the counters to zero and forgets the messages.
-func (c *Client) ResetStats() { c.tb.Helper(); c.call("resetStats", nil, nil) }
 
 // Message is one message that went over the client's socket.
 type Message struct {
@@ -128,23 +114,4 @@ func (p *Process) DecodeFrame(frame []byte) (map[string]any, error) {
 	var r struct{ Message map[string]any }
 	err := p.Call("decode", map[string]any{"frame": base64.StdEncoding.EncodeToString(frame)}, &r, 0)
 	return r.Message, err
-}
-
-// Faults returns what was thrown where nobody could catch it, by any client of the process.
-func (p *Process) Faults(tb testing.TB) []string {
-	tb.Helper()
-	var r struct{ Faults []string }
-	if err := p.Call("faults", nil, &r, 0); err != nil {
-		tb.Fatal(err)
-	}
-	return r.Faults
-}
-
-// Pretty renders a value for a failure message.
-func Pretty(v any) string {
-	b, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return err.Error()
-	}
-	return string(b)
 }

@@ -206,14 +206,6 @@ export function clientClass(packages) {
       return {}
     }
 
-    /** Sends a message as the adapter would; for the few that a repo doesn't send of its own accord. */
-    send({ message }) {
-      const m = { ...message }
-      if (m.data?.$bytes) m.data = fromTagged(m.data)
-      this.connection.send(m)
-      return {}
-    }
-
     /** Leaves as an adapter's disconnect does, but for the socket, which stays. */
     leave() {
       this.connection.send({ type: "leave", senderId: this.repo.networkSubsystem.peerId })
@@ -256,11 +248,6 @@ export function clientClass(packages) {
     stats() {
       const { connects, errors, closes, stats } = this.connection
       return { connects, peers: this.peers, errors, closes, ...stats }
-    }
-
-    resetStats() {
-      this.connection.resetStats()
-      return {}
     }
 
     /** The newest messages on the wire; sync messages with their heads, their version and how many parts they carry. */

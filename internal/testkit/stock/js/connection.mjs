@@ -102,11 +102,6 @@ export function connectionClass(Stock, cbor) {
       if (this.log.length > REMEMBERED) this.log.shift()
     }
 
-    resetStats() {
-      this.stats = { messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0 }
-      this.log = []
-    }
-
     /** The remembered messages, decoded: direction, size and the fields that say what they carry. */
     messages() {
       return this.log.map(({ direction, bytes }) => {

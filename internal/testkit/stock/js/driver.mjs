@@ -8,15 +8,13 @@ import { clientClass } from "./client.mjs"
 export function run(packages) {
   const Client = clientClass(packages)
   const clients = new Map()
-  const faults = []
 
   // The stock adapter throws inside event handlers and timers, where a browser would only log.
-  const keepFault = err => {
-    faults.push(String(err?.message ?? err))
+  const logFault = err => {
     process.stderr.write(`fault: ${err?.stack ?? err}\n`)
   }
-  process.on("uncaughtException", keepFault)
-  process.on("unhandledRejection", keepFault)
+  process.on("uncaughtException", logFault)
+  process.on("unhandledRejection", logFault)
   // stdout belongs to the answers.
   console.log = (...args) => process.stderr.write(args.map(String).join(" ") + "\n")
 
@@ -31,7 +29,6 @@ export function run(packages) {
       clients.delete(args.client)
       return {}
     },
-    faults: () => ({ faults }),
     // Frames made elsewhere, decoded by the packages' own CBOR reader.
     decode: ({ frame }) => ({ message: plain(packages.cbor.decode(new Uint8Array(Buffer.from(frame, "base64")))) }),
     memory: () => {
