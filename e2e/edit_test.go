@@ -136,6 +136,12 @@ func concurrentEdits(o *office) {
 		{Name: "bold", Value: true, Start: 0, End: 6},
 		{Name: "italic", Value: "strong", Start: 7, End: 10},
 	})
+
+	cleo.Change(url, stock.Unmark(stock.P("notes"), 7, 10, "italic"))
+	converge(o.t, url, ann, bob, cleo)
+	for _, c := range []*stock.Client{ann, bob, cleo} {
+		want(o.t, "marks", c.Marks(url, stock.P("notes")), []stock.TextMark{{Name: "bold", Value: true, Start: 0, End: 6}})
+	}
 }
 
 func unicode(o *office) {
