@@ -21,6 +21,7 @@ func (s *Server) newMetrics() *prometheus.Registry {
 	}, []string{"code"})
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		s.refusals, newHubCollector(s.opts.Hub))
+	r.MustRegister(storeMetrics(s.opts.Store.Stats)...)
 	return r
 }
 

@@ -18,9 +18,10 @@ import (
 	"concord/sync/wire"
 )
 
-// Store is what the REST endpoints read; *store.Store is one.
+// Store is what the REST endpoints and the metrics read; *store.Store is one.
 type Store interface {
 	Rejections(company string, limit int, before uint64) ([]store.Rejection, error)
+	Stats() store.Stats
 }
 
 // Options are the parts that a Server joins; all but Logger are needed.
