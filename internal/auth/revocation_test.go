@@ -165,6 +165,27 @@ func TestRevocationStoreFails(t *testing.T) {
 	}
 }
 
+// A crash after a client was told must not forget why.
+func TestRevocationIsSavedBeforeItIsTold(t *testing.T) {
+	store := &memoryStore{}
+	r := newRevocations(t, store, newClock().now)
+	told := 0
+	r.Subscribe(func(n Revocation) {
+		told++
+		store.mu.Lock()
+		defer store.mu.Unlock()
+		if _, ok := store.saved[revocationKey{n.Company, n.Kind, n.ID}]; !ok {
+			t.Errorf("%s is told before it is saved", n.ID)
+		}
+	})
+	if _, err := r.RevokeUser(t.Context(), "acme", "alice", "root"); err != nil {
+		t.Fatal(err)
+	}
+	if told != 1 {
+		t.Errorf("told %d times", told)
+	}
+}
+
 func TestRevocationRefused(t *testing.T) {
 	r := newRevocations(t, nil, nil)
 	for _, id := range []string{"", "a\x00", strings.Repeat("x", 257)} {

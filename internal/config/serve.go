@@ -21,14 +21,14 @@ type Serve struct {
 
 	PingInterval        Milliseconds  `name:"ping-interval" env:"WS_PING_INTERVAL" default:"25000" min:"10" max:"3600000" group:"Connections" help:"Milliseconds between two pings on an open connection."`
 	PingTimeout         Milliseconds  `name:"ping-timeout" env:"WS_PING_TIMEOUT" default:"60000" min:"10" max:"3600000" group:"Connections" help:"Milliseconds without a sign of life after a ping until a connection is closed."`
-	MaxConnectionsPerIP int           `name:"max-connections-per-ip" env:"WS_MAX_CONNECTIONS_PER_IP" default:"10" min:"0" max:"1000000" group:"Connections" help:"Open connections per client address. 0: unlimited."`
+	MaxConnectionsPerIP int           `name:"max-connections-per-ip" env:"WS_MAX_CONNECTIONS_PER_IP" default:"10" min:"0" max:"1000000" group:"Connections" help:"Open connections per client address; addresses of one IPv6 network (/64) count as one. 0: unlimited."`
 	HandshakeTimeout    time.Duration `name:"handshake-timeout" env:"CONCORD_HANDSHAKE_TIMEOUT" default:"10s" min:"10ms" max:"10m" group:"Connections" help:"Time that a connection has to join."`
-	WriteTimeout        time.Duration `name:"write-timeout" env:"CONCORD_WRITE_TIMEOUT" default:"10s" min:"10ms" max:"10m" group:"Connections" help:"Time that a peer has to take one message."`
+	WriteTimeout        time.Duration `name:"write-timeout" env:"CONCORD_WRITE_TIMEOUT" default:"10s" min:"10ms" max:"10m" group:"Connections" help:"Time that a peer has to take one message, and again for every 64 KiB of it."`
 	DrainTimeout        time.Duration `name:"drain-timeout" env:"CONCORD_DRAIN_TIMEOUT" default:"10s" min:"0s" max:"1h" group:"Connections" help:"Time that open connections have to end when the server stops. 0s: none."`
 	MessageRate         int           `name:"message-rate" env:"CONCORD_MESSAGE_RATE" default:"2000" min:"0" max:"10000000" group:"Connections" help:"Messages per second and user. 0: unlimited."`
 	MessageBurst        int           `name:"message-burst" env:"CONCORD_MESSAGE_BURST" default:"0" min:"0" max:"100000000" group:"Connections" help:"Messages that a user may send at once before the rate counts. 0: five seconds' worth."`
 
-	DocumentCache             ByteSize `name:"document-cache" env:"CONCORD_DOCUMENT_CACHE" default:"256MiB" min:"1MiB" max:"1TiB" group:"Limits" help:"Memory for documents that nobody uses at the moment."`
+	DocumentCache             ByteSize `name:"document-cache" env:"CONCORD_DOCUMENT_CACHE" default:"256MiB" min:"1MiB" max:"1TiB" group:"Limits" help:"Memory for the change graphs of documents. Those unused for the longest leave it first."`
 	MaxMessage                ByteSize `name:"max-message" env:"CONCORD_MAX_MESSAGE" default:"16MiB" min:"1KiB" max:"1GiB" group:"Limits" help:"Size of a message on the wire."`
 	MaxInflated               ByteSize `name:"max-inflated" env:"CONCORD_MAX_INFLATED" default:"64MiB" min:"1KiB" max:"1GiB" group:"Limits" help:"Size of all changes of a message, once decompressed. A single change must fit into --max-message, too."`
 	MaxOps                    int      `name:"max-ops" env:"CONCORD_MAX_OPS" default:"200000" min:"1" max:"100000000" group:"Limits" help:"Operations in a change."`
@@ -36,7 +36,7 @@ type Serve struct {
 	MaxHeads                  int      `name:"max-heads" env:"CONCORD_MAX_HEADS" default:"1024" min:"1" max:"1024" group:"Limits" help:"Heads in a sync message. A document has 1024 at most."`
 	MaxNeed                   int      `name:"max-need" env:"CONCORD_MAX_NEED" default:"10000" min:"1" max:"10000000" group:"Limits" help:"Changes that a sync message may ask for."`
 	MaxOrphans                int      `name:"max-orphans" env:"CONCORD_MAX_ORPHANS" default:"1000" min:"1" max:"1000000" group:"Limits" help:"Changes per document that wait for their dependencies."`
-	MaxOrphanBytes            ByteSize `name:"max-orphan-bytes" env:"CONCORD_MAX_ORPHAN_BYTES" default:"8MiB" min:"1KiB" max:"1GiB" group:"Limits" help:"Size of these changes per document."`
+	MaxOrphanBytes            ByteSize `name:"max-orphan-bytes" env:"CONCORD_MAX_ORPHAN_BYTES" default:"8MiB" min:"1KiB" max:"1GiB" group:"Limits" help:"Size of these changes per document. A user may hold half as much again over all documents, all users together twice as much."`
 	MaxDocumentsPerConnection int      `name:"max-documents-per-connection" env:"CONCORD_MAX_DOCUMENTS_PER_CONNECTION" default:"10000" min:"1" max:"10000000" group:"Limits" help:"Documents that a connection may have open."`
 
 	LogLevel  string `name:"log-level" env:"CONCORD_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" group:"Logging" help:"Least important level that is logged: ${enum}."`
