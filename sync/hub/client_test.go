@@ -146,6 +146,18 @@ func (r *rig) dial(s Session) *client {
 	return c
 }
 
+// over joins a client without storage by a Conn that adds something to its pipe.
+func (r *rig) over(conn Conn, p *pipe, s Session, peerID string) *client {
+	r.tb.Helper()
+	c := &client{tb: r.tb, id: peerID, pipe: p, session: s, docs: make(map[id.DocumentID]*replica)}
+	r.wg.Go(func() { _ = r.hub.Serve(r.tb.Context(), conn, s) })
+	c.send(wire.Join{SenderID: peerID})
+	if m, ok := c.next().(wire.Peer); !ok {
+		r.tb.Fatalf("answer to join: %#v", m)
+	}
+	return c
+}
+
 func (c *client) send(m wire.Message) { c.pipe.toHub <- m.Append(nil) }
 
 // next returns the next message from the hub.
@@ -227,6 +239,15 @@ func (c *client) edit(doc id.DocumentID, key string) *crdt.Change {
 		c.tb.Fatal(err)
 	}
 	d.add(ch)
+	return ch
+}
+
+// save makes one change, sends it and waits until it is durable.
+func (c *client) save(doc id.DocumentID, key string) *crdt.Change {
+	c.tb.Helper()
+	ch := c.edit(doc, key)
+	c.speak(doc)
+	c.acked(doc, ch.Hash)
 	return ch
 }
 

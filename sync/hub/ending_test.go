@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"concord/internal/id"
 	"concord/store"
 	"concord/sync/wire"
 )
@@ -27,13 +26,7 @@ func (p *deafPipe) Close(code wire.CloseCode, reason string) {
 
 func (r *rig) dialDeaf(s Session, peerID string) (*client, *deafPipe) {
 	d := &deafPipe{pipe: newPipe(), closing: make(chan struct{}), free: make(chan struct{})}
-	c := &client{tb: r.tb, id: peerID, pipe: d.pipe, session: s, docs: make(map[id.DocumentID]*replica)}
-	r.wg.Go(func() { _ = r.hub.Serve(r.tb.Context(), d, s) })
-	c.send(wire.Join{SenderID: peerID})
-	if _, ok := c.next().(wire.Peer); !ok {
-		r.tb.Fatal("no answer to join")
-	}
-	return c, d
+	return r.over(d, d.pipe, s, peerID), d
 }
 
 // Revoking must reach all connections at once, and nothing that they send
@@ -75,9 +68,7 @@ func TestRejoinDoesntWaitForTheOldConnection(t *testing.T) {
 	_, hung := r.dialDeaf(alice(), "p")
 	defer close(hung.free)
 	again := r.connect(alice(), "p", "")
-	ch := again.edit(docA, "x")
-	again.speak(docA)
-	again.acked(docA, ch.Hash)
+	again.save(docA, "x")
 }
 
 // The token is revoked after it was verified and before the connection is known.

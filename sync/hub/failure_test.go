@@ -101,9 +101,7 @@ func TestFailedAppendLeavesNobodyWaiting(t *testing.T) {
 func TestBusyDocumentDoesntHoldUpOthers(t *testing.T) {
 	r, s := newHookedRig(t, Options{})
 	a, b := r.connect(alice(), "a", ""), r.connect(bob(), "b", "")
-	opened := a.edit(docA, "w")
-	a.speak(docA)
-	a.acked(docA, opened.Hash)
+	a.save(docA, "w")
 	a.quiet()
 
 	reached, free := make(chan struct{}), make(chan struct{})
@@ -123,9 +121,7 @@ func TestBusyDocumentDoesntHoldUpOthers(t *testing.T) {
 	unlock := sync.OnceFunc(d.mu.Unlock)
 	defer unlock()
 	close(free)
-	ch := b.edit(docB, "y")
-	b.speak(docB)
-	b.acked(docB, ch.Hash)
+	b.save(docB, "y")
 	unlock()
 	a.acked(docA, slow.Hash)
 }

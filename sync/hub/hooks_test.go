@@ -98,11 +98,5 @@ func (p countingPipe) Read(ctx context.Context, limit int) (Frame, error) {
 func (r *rig) connectCounting(s Session, peerID string) (*client, *atomic.Int32) {
 	r.tb.Helper()
 	p := countingPipe{newPipe(), new(atomic.Int32)}
-	c := &client{tb: r.tb, id: peerID, pipe: p.pipe, session: s, docs: make(map[id.DocumentID]*replica)}
-	r.wg.Go(func() { _ = r.hub.Serve(r.tb.Context(), p, s) })
-	c.send(wire.Join{SenderID: peerID})
-	if m, ok := c.next().(wire.Peer); !ok {
-		r.tb.Fatalf("answer to join: %#v", m)
-	}
-	return c, p.released
+	return r.over(p, p.pipe, s, peerID), p.released
 }

@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -17,15 +16,11 @@ import (
 func TestTwoClientsShareADocument(t *testing.T) {
 	r := newRig(t, Options{})
 	a, b := r.connect(alice(), "a", "store-a"), r.connect(bob(), "b", "")
-	first := a.edit(docA, "x")
-	a.speak(docA)
-	a.acked(docA, first.Hash)
+	first := a.save(docA, "x")
 	b.request(docA)
 	b.has(docA, first.Hash)
 
-	second := b.edit(docA, "y")
-	b.speak(docA)
-	b.acked(docA, second.Hash)
+	second := b.save(docA, "y")
 	a.has(docA, second.Hash)
 
 	info, ok, err := r.store.Document(store.DocKey{Company: "acme", Document: docA})
@@ -51,9 +46,7 @@ func TestRequestForAnUnknownDocument(t *testing.T) {
 	if m, ok := b.next().(wire.DocUnavailable); !ok || m.Document != docA {
 		t.Fatalf("got %#v, want doc-unavailable", m)
 	}
-	ch := a.edit(docA, "x")
-	a.speak(docA)
-	a.acked(docA, ch.Hash)
+	ch := a.save(docA, "x")
 	b.has(docA, ch.Hash) // pushed when it appears
 }
 
@@ -61,16 +54,12 @@ func TestCompaniesShareNothing(t *testing.T) {
 	r := newRig(t, Options{})
 	a := r.connect(alice(), "a", "")
 	b := r.connect(Session{Company: "other", User: "alice"}, "a", "") // same peer ID, other company
-	ch := a.edit(docA, "x")
-	a.speak(docA)
-	a.acked(docA, ch.Hash)
+	a.save(docA, "x")
 	b.request(docA)
 	if m, ok := b.next().(wire.DocUnavailable); !ok {
 		t.Fatalf("got %#v, want doc-unavailable", m)
 	}
-	own := b.edit(docA, "y")
-	b.speak(docA)
-	b.acked(docA, own.Hash)
+	b.save(docA, "y")
 	a.quiet()
 	if b.doc(docA).graph.Len() != 1 || a.doc(docA).graph.Len() != 1 {
 		t.Error("a change crossed companies")
@@ -80,9 +69,7 @@ func TestCompaniesShareNothing(t *testing.T) {
 func TestGrantsNarrowTheSession(t *testing.T) {
 	r := newRig(t, Options{})
 	a := r.connect(alice(), "a", "")
-	ch := a.edit(docA, "x")
-	a.speak(docA)
-	a.acked(docA, ch.Hash)
+	a.save(docA, "x")
 	s := bob()
 	s.MayOpen = func(d id.DocumentID) bool { return d == docB }
 	b := r.connect(s, "b", "")
@@ -102,9 +89,7 @@ func TestViewerIsReadOnly(t *testing.T) {
 	s := bob()
 	s.ReadOnly = true
 	a, v := r.connect(alice(), "a", ""), r.connect(s, "v", "")
-	ch := a.edit(docA, "x")
-	a.speak(docA)
-	a.acked(docA, ch.Hash)
+	ch := a.save(docA, "x")
 	v.request(docA)
 	v.has(docA, ch.Hash)
 	v.edit(docA, "not mine to change")
@@ -124,9 +109,7 @@ func TestViewerIsReadOnly(t *testing.T) {
 func TestRefusedChangeHarmsNothingElse(t *testing.T) {
 	r := newRig(t, Options{})
 	a, b := r.connect(alice(), "a", "store-a"), r.connect(bob(), "b", "")
-	good := a.edit(docA, "x")
-	a.speak(docA)
-	a.acked(docA, good.Hash)
+	good := a.save(docA, "x")
 	b.request(docA)
 	b.has(docA, good.Hash)
 
@@ -187,87 +170,10 @@ func TestRefusedHeadsDontLoop(t *testing.T) {
 	t.Error("hub and client tell each other the same for ever")
 }
 
-func TestSecondJoinReplacesTheFirst(t *testing.T) {
-	r := newRig(t, Options{})
-	first := r.connect(alice(), "p", "")
-	r.connect(alice(), "p", "")
-	if code, reason := first.closed(); code != wire.CloseReplaced || reason == "" {
-		t.Errorf("first closed with %d %q", code, reason)
-	}
-	thief := r.dial(bob())
-	thief.send(wire.Join{SenderID: "p"})
-	if code, _ := thief.closed(); code != wire.CloseForbidden {
-		t.Errorf("other user with the same peer ID closed with %d", code)
-	}
-}
-
-func TestLeaveKeepsTheSocket(t *testing.T) {
-	r := newRig(t, Options{})
-	a, b := r.connect(alice(), "a", ""), r.connect(bob(), "b", "")
-	ch := a.edit(docA, "x")
-	a.speak(docA)
-	a.acked(docA, ch.Hash)
-	b.request(docA)
-	b.has(docA, ch.Hash)
-	b.send(wire.Leave{SenderID: "b"})
-	b.quiet()
-	second := a.edit(docA, "y")
-	a.speak(docA)
-	a.acked(docA, second.Hash)
-	if m, err := b.receive(50 * time.Millisecond); err != errQuiet {
-		t.Fatalf("after leave: %#v %v", m, err)
-	}
-	b.docs = map[id.DocumentID]*replica{}
-	b.id = "b2"
-	b.send(wire.Join{SenderID: "b2"})
-	if _, ok := b.next().(wire.Peer); !ok {
-		t.Fatal("no answer to the second join")
-	}
-	b.request(docA)
-	b.has(docA, second.Hash)
-}
-
-func TestHandshake(t *testing.T) {
-	r := newRig(t, Options{HandshakeTimeout: 50 * time.Millisecond})
-	if code, reason := r.dial(alice()).closed(); code != wire.CloseHandshake || reason == "" {
-		t.Errorf("silent client closed with %d %q", code, reason)
-	}
-	early := r.dial(alice())
-	early.send(wire.Request{SenderID: "x", Document: docA, Data: []byte{0x42, 0, 0, 0, 0}})
-	if code, _ := early.closed(); code != wire.CloseMalformed {
-		t.Errorf("request before join closed with %d", code)
-	}
-	garbage := r.dial(alice())
-	garbage.pipe.toHub <- []byte{0xff, 0}
-	if code, _ := garbage.closed(); code != wire.CloseMalformed {
-		t.Errorf("garbage closed with %d", code)
-	}
-	old := r.dial(alice())
-	old.send(wire.Join{SenderID: "x", Versions: []string{"99"}})
-	if m, ok := old.next().(wire.Error); !ok || !strings.Contains(m.Message, "version") {
-		t.Errorf("unknown version answered with %#v", m)
-	}
-}
-
-func TestPipelinedJoin(t *testing.T) {
-	r := newRig(t, Options{})
-	c := r.dial(alice())
-	c.id = "old"
-	ch := c.edit(docA, "x")
-	c.send(wire.Join{SenderID: "old"}) // no versions, no metadata, and no wait for the answer
-	c.speak(docA)
-	if _, ok := c.next().(wire.Peer); !ok {
-		t.Fatal("no peer message first")
-	}
-	c.acked(docA, ch.Hash)
-}
-
 func TestEphemeral(t *testing.T) {
 	r := newRig(t, Options{})
 	a, b, c := r.connect(alice(), "a", ""), r.connect(bob(), "b", ""), r.connect(bob(), "c", "")
-	ch := a.edit(docA, "x")
-	a.speak(docA)
-	a.acked(docA, ch.Hash)
+	ch := a.save(docA, "x")
 	b.request(docA)
 	b.has(docA, ch.Hash)
 	c.request(docB)
@@ -301,18 +207,14 @@ func TestEphemeral(t *testing.T) {
 func TestRemoteHeads(t *testing.T) {
 	r := newRig(t, Options{})
 	a, b := r.connect(alice(), "a", "store-a"), r.connect(bob(), "b", "")
-	ch := a.edit(docA, "x")
-	a.speak(docA)
-	a.acked(docA, ch.Hash)
+	ch := a.save(docA, "x")
 	b.request(docA)
 	b.has(docA, ch.Hash)
 	b.quiet()
 	b.other = nil
 	b.send(wire.RemoteSubscriptionChange{SenderID: "b", Add: []string{"store-a"}})
 	b.until("known heads", func() bool { return len(b.other) == 1 })
-	second := a.edit(docA, "y")
-	a.speak(docA)
-	a.acked(docA, second.Hash)
+	second := a.save(docA, "y")
 	b.until("new heads", func() bool { return len(b.other) == 2 })
 	m, ok := b.other[1].(wire.RemoteHeadsChanged)
 	if !ok || len(m.NewHeads) != 1 || m.NewHeads[0].StorageID != "store-a" || len(m.NewHeads[0].Heads) != 1 || m.NewHeads[0].Heads[0] != [32]byte(second.Hash) || m.NewHeads[0].Timestamp == 0 {
@@ -326,9 +228,7 @@ func TestSyncStateSurvivesRestart(t *testing.T) {
 	for range 50 {
 		a.edit(docA, "x")
 	}
-	last := a.edit(docA, "x")
-	a.speak(docA)
-	a.acked(docA, last.Hash)
+	a.save(docA, "x")
 	a.quiet()
 	a.leaveSocket()
 	r.stop()
@@ -343,9 +243,7 @@ func TestSyncStateSurvivesRestart(t *testing.T) {
 	d := again.doc(docA)
 	state := d.state.Save()
 	reload(t, d, state)
-	more := again.edit(docA, "y")
-	again.speak(docA)
-	again.acked(docA, more.Hash)
+	again.save(docA, "y")
 	again.quiet()
 	if in := r.hub.Stats().BytesIn; in > 1000 {
 		t.Errorf("the returning client sent %d bytes for one change", in)
@@ -357,9 +255,7 @@ func TestEvictedDocumentGoesOn(t *testing.T) {
 	a, b := r.connect(alice(), "a", ""), r.connect(bob(), "b", "")
 	b.request(docA)
 	for i := range 20 {
-		ch := a.edit(docA, "x")
-		a.speak(docA)
-		a.acked(docA, ch.Hash)
+		ch := a.save(docA, "x")
 		b.has(docA, ch.Hash)
 		if i%5 == 0 {
 			a.quiet()
@@ -372,83 +268,10 @@ func TestEvictedDocumentGoesOn(t *testing.T) {
 	}
 }
 
-func TestTokenExpiryAndRefresh(t *testing.T) {
-	fresh := alice()
-	r := newRig(t, Options{Authenticate: func(_ context.Context, token string) (Session, error) {
-		s := fresh
-		switch token {
-		case "good":
-			s.Expires = time.Now().Add(time.Hour)
-		case "bobs":
-			s = bob()
-		case "viewer":
-			s.ReadOnly = true
-		}
-		return s, nil
-	}})
-	s := alice()
-	s.Expires = time.Now().Add(300 * time.Millisecond)
-	a, b := r.connect(s, "a", ""), r.connect(s, "b", "")
-	a.send(wire.Token{SenderID: "a", Token: "bobs"})
-	if m, ok := a.next().(wire.TokenAnswer); !ok || m.Accepted {
-		t.Fatalf("another user's token: %#v", m)
-	}
-	a.send(wire.Token{SenderID: "a", Token: "good"})
-	if m, ok := a.next().(wire.TokenAnswer); !ok || !m.Accepted || m.Expires == 0 {
-		t.Fatalf("own token: %#v", m)
-	}
-	if code, _ := b.closed(); code != wire.CloseUnauthenticated {
-		t.Errorf("expired connection closed with %d", code)
-	}
-	if m, err := a.receive(200 * time.Millisecond); err != errQuiet {
-		t.Errorf("refreshed connection: %#v %v", m, err)
-	}
-	a.send(wire.Token{SenderID: "a", Token: "viewer"})
-	if code, _ := a.closed(); code != wire.CloseTryLater {
-		t.Errorf("token with other rights closed with %d", code)
-	}
-}
-
-func TestDisconnectReachesSocketsWithoutAPeer(t *testing.T) {
-	r := newRig(t, Options{})
-	a, b := r.dial(alice()), r.connect(bob(), "b", "")
-	waitFor(t, "connections", func() bool { return r.hub.Stats().Connections == 2 })
-	if n := r.hub.Disconnect(func(s Session) bool { return s.User == "alice" }, wire.CloseUnauthenticated, "revoked"); n != 1 {
-		t.Errorf("disconnected %d", n)
-	}
-	if code, reason := a.closed(); code != wire.CloseUnauthenticated || reason != "revoked" {
-		t.Errorf("closed with %d %q", code, reason)
-	}
-	if _, err := b.receive(50 * time.Millisecond); err != errQuiet {
-		t.Error("the other user was disconnected too")
-	}
-}
-
-func TestDrainAcknowledgesWhatItTook(t *testing.T) {
-	r := newRig(t, Options{})
-	a := r.connect(alice(), "a", "")
-	last := a.edit(docA, "x")
-	a.speak(docA)
-	a.acked(docA, last.Hash)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	if err := r.hub.Drain(ctx); err != nil {
-		t.Error(err)
-	}
-	if code, reason := a.closed(); code != wire.CloseRestarting || reason == "" {
-		t.Errorf("closed with %d %q", code, reason)
-	}
-	if code, _ := r.dial(alice()).closed(); code != wire.CloseRestarting {
-		t.Errorf("connection while draining closed with %d", code)
-	}
-}
-
 func TestFanOutEncodesOnce(t *testing.T) {
 	r := newRig(t, Options{})
 	author := r.connect(alice(), "author", "")
-	ch := author.edit(docA, "x")
-	author.speak(docA)
-	author.acked(docA, ch.Hash)
+	ch := author.save(docA, "x")
 	var peers []*client
 	for i := range 30 {
 		c := r.connect(bob(), "p"+string(rune('A'+i)), "")
@@ -459,9 +282,7 @@ func TestFanOutEncodesOnce(t *testing.T) {
 	}
 	author.quiet()
 	before := r.hub.Stats()
-	ch = author.edit(docA, "y")
-	author.speak(docA)
-	author.acked(docA, ch.Hash)
+	ch = author.save(docA, "y")
 	for _, c := range peers {
 		waitFor(t, "frame", func() bool { return len(c.pipe.fromHub) > 0 })
 	}

@@ -15,9 +15,7 @@ import (
 func TestLongHistoryOverAFilterHole(t *testing.T) {
 	r := newRig(t, Options{Orphans: crdt.OrphanLimits{Changes: 50}})
 	a := r.connect(alice(), "a", "")
-	known := a.edit(docA, "x")
-	a.speak(docA)
-	a.acked(docA, known.Hash)
+	known := a.save(docA, "x")
 
 	filter := protocol.BuildBloom(1, func(int) crdt.Hash { return known.Hash })
 	b := r.connect(bob(), "b", "")
@@ -67,9 +65,7 @@ func TestOrphansAreBoundedOverAllDocuments(t *testing.T) {
 		defer r.hub.orphans.mu.Unlock()
 		return r.hub.orphans.total == 0 && len(r.hub.orphans.users) == 0
 	})
-	ch := honest.edit(docA, "x")
-	honest.speak(docA)
-	honest.acked(docA, ch.Hash)
+	honest.save(docA, "x")
 }
 
 // A change may wait for another user's. When that one comes and the gate looks at

@@ -112,9 +112,7 @@ func TestDamagedDocumentLeavesOthersAlone(t *testing.T) {
 	if m, ok := a.next().(wire.DocUnavailable); !ok || m.Document != docA {
 		t.Fatalf("got %#v", m)
 	}
-	ch := a.edit(docB, "x")
-	a.speak(docB)
-	a.acked(docB, ch.Hash)
+	a.save(docB, "x")
 	if n := r.hub.Stats().Documents; n != 1 {
 		t.Errorf("%d documents in memory, want the good one", n)
 	}
@@ -123,9 +121,7 @@ func TestDamagedDocumentLeavesOthersAlone(t *testing.T) {
 func TestHugeEphemeralIsNotRelayed(t *testing.T) {
 	r := newRig(t, Options{})
 	a, b := r.connect(alice(), "a", ""), r.connect(bob(), "b", "")
-	ch := a.edit(docA, "x")
-	a.speak(docA)
-	a.acked(docA, ch.Hash)
+	ch := a.save(docA, "x")
 	b.request(docA)
 	b.has(docA, ch.Hash)
 	a.quiet()

@@ -17,9 +17,7 @@ import (
 func TestForeignDocumentLooksLikeNone(t *testing.T) {
 	r, hooked := newHookedRig(t, Options{})
 	a := r.connect(alice(), "a", "")
-	ch := a.edit(docA, "x")
-	a.speak(docA)
-	a.acked(docA, ch.Hash)
+	a.save(docA, "x")
 
 	var mu sync.Mutex
 	var reads []store.DocKey

@@ -29,9 +29,7 @@ func TestDocumentAppearsBeforeUnavailableIsTold(t *testing.T) {
 		return len(d.links) == 1 && d.links[0].tell
 	})
 	a := r.connect(alice(), "a", "")
-	ch := a.edit(docA, "x")
-	a.speak(docA)
-	a.acked(docA, ch.Hash)
+	ch := a.save(docA, "x")
 	if m, ok := b.next().(wire.Peer); !ok {
 		t.Fatalf("got %#v", m)
 	}
