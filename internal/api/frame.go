@@ -55,7 +55,7 @@ func (f *frameReader) fill(r io.Reader) error {
 		case err == io.EOF:
 			return nil
 		case err != nil:
-			return readError(err)
+			return f.socket.readError(err)
 		}
 		f.socket.heard.Store(time.Now().UnixNano())
 		if progress += n; progress >= frameProgress {
@@ -65,7 +65,7 @@ func (f *frameReader) fill(r io.Reader) error {
 		if len(f.buf) == cap(f.buf) {
 			deadline.Stop() // waiting for room isn't the client's fault
 			if !f.grow() {
-				return net.ErrClosed
+				return f.socket.readError(net.ErrClosed)
 			}
 			deadline.Reset(timeout)
 		}

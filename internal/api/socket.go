@@ -23,7 +23,8 @@ type socket struct {
 	budget *frameBudget
 
 	closing sync.Once
-	ended   chan struct{} // closed when closing begins
+	why     *wire.CloseError // of the first Close; to be read after ended
+	ended   chan struct{}    // closed when closing begins
 	ping    *time.Timer
 	heard   atomic.Int64 // when bytes of a message came last, in nanoseconds since 1970
 }
@@ -58,7 +59,7 @@ func (s *socket) Read(_ context.Context, limit int) (hub.Frame, error) {
 	// allocation for each read.
 	kind, r, err := s.conn.Reader(context.Background())
 	if err != nil {
-		return hub.Frame{}, readError(err)
+		return hub.Frame{}, s.readError(err)
 	}
 	if kind != websocket.MessageBinary {
 		return hub.Frame{}, wire.NewCloseError(wire.CloseMalformed, "a text frame came where only binary frames are understood")
@@ -67,8 +68,14 @@ func (s *socket) Read(_ context.Context, limit int) (hub.Frame, error) {
 	return f.read(r)
 }
 
-// readError tells a broken protocol from a connection that has ended.
-func readError(err error) error {
+// readError tells a broken protocol from a connection that has ended, and what
+// ended it when that was Close.
+func (s *socket) readError(err error) error {
+	select {
+	case <-s.ended:
+		return s.why
+	default:
+	}
 	var ne net.Error
 	if errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		websocket.CloseStatus(err) != -1 || errors.As(err, &ne) {
@@ -106,10 +113,11 @@ func (s *socket) Write(ctx context.Context, head, tail []byte) error {
 // handshake, for which a client that doesn't answer has a few seconds.
 func (s *socket) Close(code wire.CloseCode, reason string) {
 	s.closing.Do(func() {
+		s.why = wire.NewCloseError(code, reason)
 		close(s.ended)
 		if s.ping != nil {
 			s.ping.Stop()
 		}
-		_ = s.conn.Close(websocket.StatusCode(code), wire.NewCloseError(code, reason).Reason)
+		_ = s.conn.Close(websocket.StatusCode(code), s.why.Reason)
 	})
 }

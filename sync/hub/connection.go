@@ -20,6 +20,7 @@ type connection struct {
 	session   Session
 	expiry    *time.Timer
 	closing   bool
+	why       *wire.CloseError // with which the hub closed the connection
 }
 
 func newConnection(h *Hub, socket Conn, s Session, cancel context.CancelFunc) *connection {
@@ -55,7 +56,7 @@ func (c *connection) renew(s Session) {
 // first call's code and reason count; it waits for the close handshake, for
 // which a client that is gone lets it wait until its timeout.
 func (c *connection) close(code wire.CloseCode, reason string) {
-	if c.beginClose(code) {
+	if c.beginClose(wire.NewCloseError(code, reason)) {
 		c.finishClose(code, reason)
 	}
 }
@@ -63,16 +64,27 @@ func (c *connection) close(code wire.CloseCode, reason string) {
 // end is close without the wait, for callers with locks or with more to do; the
 // connection's Serve waits in their place.
 func (c *connection) end(code wire.CloseCode, reason string) {
-	if c.beginClose(code) {
+	if c.beginClose(wire.NewCloseError(code, reason)) {
 		go c.finishClose(code, reason)
 	}
 }
 
-// beginClose reports whether it was the first call.
-func (c *connection) beginClose(code wire.CloseCode) bool {
+// drop is close for a client that went away, which isn't counted.
+func (c *connection) drop() {
+	if c.beginClose(nil) {
+		c.finishClose(wire.CloseTryLater, "the connection failed; come back later")
+	}
+}
+
+// beginClose reports whether it was the first call. why is nil when the client
+// went away.
+func (c *connection) beginClose(why *wire.CloseError) bool {
 	c.sessionMu.Lock()
 	already := c.closing
 	c.closing = true
+	if !already {
+		c.why = why
+	}
 	if c.expiry != nil {
 		c.expiry.Stop()
 	}
@@ -82,7 +94,9 @@ func (c *connection) beginClose(code wire.CloseCode) bool {
 	}
 	close(c.ended)
 	c.cancel()
-	c.hub.stats.closed(code)
+	if why != nil {
+		c.hub.stats.closed(why.Code)
+	}
 	return true
 }
 
@@ -99,4 +113,15 @@ func (c *connection) ending() bool {
 	default:
 		return false
 	}
+}
+
+// endOf returns why a connection that is closed has ended: the hub's reason, or
+// else the error with which the client went away.
+func (c *connection) endOf(err error) error {
+	c.sessionMu.Lock()
+	defer c.sessionMu.Unlock()
+	if c.why != nil {
+		return c.why
+	}
+	return err
 }

@@ -41,14 +41,17 @@ func (h *Hub) Serve(ctx context.Context, conn Conn, s Session) error {
 	if err == nil {
 		err = r.run(ctx)
 	}
-	code, reason := wire.CloseTryLater, "the connection failed; come back later"
 	var ce *wire.CloseError
-	if errors.As(err, &ce) {
-		code, reason = ce.Code, ce.Reason
+	switch {
+	case errors.As(err, &ce):
+		c.close(ce.Code, ce.Reason)
+	case r.gone:
+		c.drop()
+	default:
+		c.close(wire.CloseTryLater, "the server failed on a message; come back later")
 	}
-	c.close(code, reason)
 	<-c.closed // another call may be at it
-	return err
+	return c.endOf(err)
 }
 
 // reader is the receiving side of one connection. A connection may carry one
@@ -58,6 +61,7 @@ type reader struct {
 	limiter *rate.Limiter
 	peer    *peer // nil until joined, and after a leave
 	joined  bool  // at least once
+	gone    bool  // the client went away
 }
 
 func (c *reader) run(ctx context.Context) error {
@@ -80,6 +84,7 @@ func (c *reader) run(ctx context.Context) error {
 		}
 		frame, err := c.socket.Read(ctx, limit)
 		if err != nil {
+			c.gone = true // unless the error says otherwise
 			return err
 		}
 		if c.ending() {
