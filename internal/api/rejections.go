@@ -44,7 +44,7 @@ func (s *Server) registerRejections(rest huma.API) {
 			return p.IsAdmin() || p.IsService() || r.User == p.User
 		})
 		if err != nil {
-			return nil, s.internal(ctx, "list rejections", err)
+			return nil, s.internal("list rejections", err)
 		}
 		out := &rejectionsOutput{}
 		out.Body.Rejections = make([]rejection, 0, len(all))
@@ -77,7 +77,7 @@ func (s *Server) rejections(company string, limit int, before uint64, show func(
 }
 
 // internal logs a fault of ours and returns what the caller may know of it.
-func (s *Server) internal(_ context.Context, doing string, err error) error {
+func (s *Server) internal(doing string, err error) error {
 	s.log.Error(doing, "error", err)
 	return huma.Error500InternalServerError("the server failed to " + doing + "; its log says why")
 }

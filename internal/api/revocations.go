@@ -55,7 +55,7 @@ func (s *Server) registerRevocations(rest huma.API) {
 			return nil, huma.Error422UnprocessableEntity(auth.PublicMessage(err))
 		}
 		if err != nil {
-			return nil, s.internal(ctx, "save the revocation", err)
+			return nil, s.internal("save the revocation", err)
 		}
 		return &revocationOutput{shown(r)}, nil
 	})
