@@ -11,7 +11,7 @@ import (
 // before. It is not safe for concurrent use; the document's lock guards it. The
 // zero value is ready for use, and nil caches nothing.
 //
-// An idle document should Reset its cache: it may hold up to 16 MiB of messages.
+// It may hold up to 16 MiB of messages; an idle document should do without.
 type Cache struct {
 	length    int // of the graph to which the entries belong
 	entries   map[string]*cacheEntry
@@ -34,9 +34,6 @@ type cacheEntry struct {
 	sent     spans
 	out      *Encoded
 }
-
-// Reset drops all messages.
-func (c *Cache) Reset() { *c = Cache{encodings: c.encodings} }
 
 // Encodings returns how many messages were encoded through this cache.
 func (c *Cache) Encodings() uint64 { return c.encodings }

@@ -112,9 +112,8 @@ func TestCacheIsBounded(t *testing.T) {
 	if len(cache.entries) > maxCacheEntries {
 		t.Fatalf("%d entries", len(cache.entries))
 	}
-	cache.Reset()
-	if len(cache.entries) != 0 || cache.Encodings() != 2500 {
-		t.Fatal("not reset")
+	if cache.Encodings() != 2500 {
+		t.Fatalf("%d encodings", cache.Encodings())
 	}
 }
 

@@ -134,7 +134,7 @@ func (s *State) inputs(doc Document) inputs {
 // refused. Sorted; at most as many as a message may hold.
 func missing(doc Document, heads []crdt.Hash) (need []crdt.Hash) {
 	var met map[crdt.Hash]bool // orphans and what they lead to
-	for queue := heads; len(queue) > 0; {
+	for queue := slices.Clip(heads); len(queue) > 0 && len(need) < DefaultNeed; {
 		h := queue[0]
 		queue = queue[1:]
 		if _, known := doc.Graph.Index(h); known || met[h] {
@@ -154,10 +154,10 @@ func missing(doc Document, heads []crdt.Hash) (need []crdt.Hash) {
 			}
 			continue
 		}
-		queue = slices.Concat(queue, deps)
+		queue = append(queue, deps...)
 	}
 	crdt.SortHashes(need)
-	return need[:min(len(need), DefaultNeed)]
+	return need
 }
 
 // encode writes the message and returns which changes it holds.
