@@ -44,10 +44,7 @@ type Options struct {
 	Changes     int           // of first-sync; 20,000
 	Connections int           // of idle; 10,000
 
-	// PID is the server's process on this machine, for its resident memory. 0 = idle reads
-	// process_resident_memory_bytes from MetricsURL, and is left out when that is empty too.
-	PID        int
-	MetricsURL string
+	PID int // the server's process on this machine, for its resident memory; 0 = idle is left out
 }
 
 func (o Options) withDefaults() Options {

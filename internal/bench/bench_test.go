@@ -22,7 +22,7 @@ func TestRunPrintsEveryFigure(t *testing.T) {
 	var out bytes.Buffer
 	o := small(n.SyncURL(), &out)
 	o.Token = func(user string) string { return n.Token(node.Claims{Sub: user}) }
-	o.MetricsURL = n.URL("/metrics")
+	o.PID = n.PID()
 	if err := Run(t.Context(), o); err != nil {
 		t.Fatal(err, out.String())
 	}

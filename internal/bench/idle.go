@@ -1,12 +1,10 @@
 package bench
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"fmt"
 	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"strconv"
@@ -26,8 +24,8 @@ const settleTime = 3 * time.Second
 // idle measures what connections cost the server that have joined and are silent.
 func idle(ctx context.Context, o Options, r *report) error {
 	name := fmt.Sprintf("%s/connections=%d", ScenarioIdle, o.Connections)
-	if o.PID == 0 && o.MetricsURL == "" {
-		r.row(name, "memory per connection", "not measured: the server's process is unknown")
+	if o.PID == 0 {
+		r.row(name, "memory per connection", "not measured: name the server's process with --pid")
 		return nil
 	}
 	if err := allowFiles(o.Connections + 200); err != nil {
@@ -100,10 +98,7 @@ func (o Options) rested(ctx context.Context) (float64, error) {
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
-	if o.PID != 0 {
-		return residentOf(o.PID)
-	}
-	return residentFrom(ctx, o.MetricsURL)
+	return residentOf(o.PID)
 }
 
 // residentOf reads VmRSS of a process (proc(5)), in bytes.
@@ -122,24 +117,4 @@ func residentOf(pid int) (float64, error) {
 		}
 	}
 	return 0, fmt.Errorf("process %d tells no memory", pid)
-}
-
-// residentFrom reads process_resident_memory_bytes from a Prometheus endpoint.
-func residentFrom(ctx context.Context, address string) (float64, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return 0, fmt.Errorf("read the server's memory: %w", err)
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return 0, fmt.Errorf("read the server's memory: %w", err)
-	}
-	defer response.Body.Close()
-	lines := bufio.NewScanner(response.Body)
-	for lines.Scan() {
-		if text, ok := strings.CutPrefix(lines.Text(), "process_resident_memory_bytes "); ok {
-			return strconv.ParseFloat(text, 64)
-		}
-	}
-	return 0, fmt.Errorf("%s tells no process_resident_memory_bytes", address)
 }

@@ -1,6 +1,6 @@
 // Package peer is a client of the automerge-repo WebSocket protocol, made for load and for hostile tests: it joins,
-// edits documents with valid changes, syncs them, tells when a change is acknowledged, and lends out its connection
-// for frames that no good client would send. It works against every server of the protocol.
+// edits documents with valid changes, syncs them, tells when a change is acknowledged, and sends frames that no good
+// client would send when it is told to. It works against every server of the protocol.
 //
 // A peer costs one goroutine and some 20 KB, so that hundreds fit into a process. It has no document content, only the
 // change graph and the changes' bytes; whole-document chunks are counted, not read.
@@ -38,7 +38,6 @@ type Options struct {
 
 	LocalAddr string        // source IP address; "" leaves it to the system
 	Timeout   time.Duration // for connecting and joining; 0 = 30 s
-	SkipJoin  bool          // leaves the join, and everything after it, to the caller's Send
 
 	// The hooks are called on the peer's own goroutine while it holds its lock: they must be quick and must not call
 	// methods of the peer or its documents.
@@ -93,11 +92,9 @@ func Dial(ctx context.Context, o Options) (*Peer, error) {
 	}
 	conn.SetReadLimit(-1)
 	p := &Peer{ID: o.PeerID, o: o, conn: conn, done: make(chan struct{}), docs: map[id.DocumentID]*Document{}}
-	if !o.SkipJoin {
-		if err := p.join(ctx); err != nil {
-			conn.CloseNow()
-			return nil, err
-		}
+	if err := p.join(ctx); err != nil {
+		conn.CloseNow()
+		return nil, err
 	}
 	go p.read()
 	return p, nil
@@ -171,12 +168,6 @@ func (p *Peer) Send(ctx context.Context, frame []byte) error {
 	p.stats.BytesOut += uint64(len(frame))
 	p.mu.Unlock()
 	return p.conn.Write(ctx, websocket.MessageBinary, frame)
-}
-
-// Close says goodbye and waits until the connection has ended. It is idempotent.
-func (p *Peer) Close() {
-	p.conn.Close(websocket.StatusNormalClosure, "")
-	<-p.done
 }
 
 // Drop cuts the connection without a goodbye and waits until the peer's goroutine has ended. It is idempotent.
