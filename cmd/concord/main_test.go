@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"os"
@@ -111,6 +112,32 @@ func TestTokenOpensTheServer(t *testing.T) {
 	}
 	if code := s.stop(); code != 0 {
 		t.Errorf("stopped with %d: %s", code, s.errs)
+	}
+}
+
+// A token with an empty list of documents would open none.
+func TestTokenIsNarrowedToDocuments(t *testing.T) {
+	t.Setenv("CONCORD_JWT_SECRET", testSecret)
+	claims := func(args ...string) string {
+		t.Helper()
+		code, token, errs := command(t, append([]string{"token", "--sub", "alice", "--company", "acme"}, args...)...)
+		if code != 0 {
+			t.Fatal(errs)
+		}
+		payload, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(payload)
+	}
+	if c := claims(); strings.Contains(c, "docs") {
+		t.Errorf("a token for all documents has %s", c)
+	}
+	const document = "4NMNnkMhL8jXrdJ9jamS58PAVdXu"
+	for _, text := range []string{document, "automerge:" + document} {
+		if c := claims("--docs", text); !strings.Contains(c, `"docs":["`+document+`"]`) {
+			t.Errorf("a token for %s has %s", text, c)
+		}
 	}
 }
 

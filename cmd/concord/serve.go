@@ -38,7 +38,7 @@ func (c *serveCommand) Run(ctx context.Context, s streams) error {
 	}
 	listener, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
-		return fmt.Errorf("%w; choose another address with --listen", err)
+		return fmt.Errorf("%w; choose another address with --listen or CONCORD_LISTEN", err)
 	}
 	defer listener.Close()
 
@@ -76,11 +76,12 @@ const gcPercent = 50
 
 // node is everything that runs between opening and closing the data folder.
 type node struct {
-	cfg   config.Serve
-	log   *slog.Logger
-	store *store.Store
-	hub   *hub.Hub
-	api   *api.Server
+	cfg      config.Serve
+	log      *slog.Logger
+	store    *store.Store
+	verifier *auth.Verifier
+	hub      *hub.Hub
+	api      *api.Server
 }
 
 // openNode joins the parts. fail ends the process when a commit fails.
@@ -113,6 +114,11 @@ func openNode(ctx context.Context, cfg config.Serve, log *slog.Logger, fail cont
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			verifier.Close()
+		}
+	}()
 	h, err := hub.New(st, hubOptions(cfg, verifier, revocations, log))
 	if err != nil {
 		return nil, err
@@ -128,7 +134,7 @@ func openNode(ctx context.Context, cfg config.Serve, log *slog.Logger, fail cont
 		PingTimeout:   time.Duration(cfg.PingTimeout),
 		Version:       version, Logger: log,
 	})
-	return &node{cfg: cfg, log: log, store: st, hub: h, api: server}, nil
+	return &node{cfg: cfg, log: log, store: st, verifier: verifier, hub: h, api: server}, nil
 }
 
 func texts(prefixes []config.Prefix) []string {
@@ -199,6 +205,7 @@ func (n *node) run(ctx context.Context, listener net.Listener) error {
 	}
 	_ = server.Close()
 	n.hub.Close()
+	n.verifier.Close()
 	err := n.store.Close()
 	if cause != nil {
 		return cause

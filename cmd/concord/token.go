@@ -42,15 +42,16 @@ func (c *tokenCommand) Run(s streams) error {
 	return err
 }
 
-// documentIDs returns IDs in the form in which the claim docs has to hold them.
+// documentIDs returns IDs in the form in which the claim docs has to hold them;
+// nil, which doesn't narrow the token, for none.
 func documentIDs(texts []string) ([]string, error) {
-	ids := make([]string, len(texts))
-	for i, text := range texts {
+	var ids []string
+	for _, text := range texts {
 		d, err := id.Parse(strings.TrimPrefix(text, "automerge:"))
 		if err != nil {
 			return nil, fmt.Errorf("--docs: %w; want IDs of documents, such as the part of an automerge URL after the colon", err)
 		}
-		ids[i] = d.String()
+		ids = append(ids, d.String())
 	}
 	return ids, nil
 }
