@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -234,6 +235,17 @@ func TestCheckFindsDamage(t *testing.T) {
 	code, out, errs = command(t, "check", data)
 	if code != 1 || !strings.Contains(out+errs, "damaged") {
 		t.Errorf("after damage: %d %s %s", code, out, errs)
+	}
+}
+
+// What fetches the keys in the background ends with the server; TestMain looks
+// for what is left.
+func TestKeysByURL(t *testing.T) {
+	keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"keys":[]}`)) }))
+	defer keys.Close()
+	s := serve(t, t.TempDir(), "--jwks-url", keys.URL)
+	if code := s.stop(); code != 0 {
+		t.Errorf("stopped with %d: %s", code, s.errs)
 	}
 }
 
