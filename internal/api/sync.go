@@ -15,9 +15,6 @@ import (
 	"concord/sync/wire"
 )
 
-// subprotocol is answered to clients that bring their token in the subprotocol list.
-const subprotocol = "concord.v1"
-
 // serveSync upgrades a connection and serves it until it ends. A refusal is
 // told inside the WebSocket, as a close code with a reason: browsers show
 // nothing of an HTTP answer.
@@ -41,7 +38,7 @@ func (s *Server) serveSync(w http.ResponseWriter, r *http.Request) {
 	}
 
 	conn, err := websocket.Accept(smallBuffers{w}, r, &websocket.AcceptOptions{
-		Subprotocols:       []string{subprotocol},
+		Subprotocols:       []string{auth.Subprotocol},
 		InsecureSkipVerify: true, // the CORS handler has checked the origin
 		CompressionMode:    websocket.CompressionDisabled,
 	})

@@ -52,9 +52,6 @@ type Credential struct {
 	secret string
 }
 
-// Secret returns the token or the ticket.
-func (c Credential) Secret() string { return c.secret }
-
 // Format writes the kind for every verb, so that no log shows the secret.
 func (c Credential) Format(s fmt.State, _ rune) { fmt.Fprint(s, c.Kind.String()) }
 

@@ -88,8 +88,8 @@ func TestExtract(t *testing.T) {
 				}
 				return
 			}
-			if got.Kind != c.kind || got.Secret() != c.secret {
-				t.Errorf("got %v with %d characters", got, len(got.Secret()))
+			if got.Kind != c.kind || got.secret != c.secret {
+				t.Errorf("got %v with %d characters", got, len(got.secret))
 			}
 			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
 				if s := fmt.Sprintf(verb, got); s != c.kind.String() {
