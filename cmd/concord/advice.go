@@ -13,6 +13,8 @@ const adviceVersion = "use the version that wrote it, or a later one"
 // dataAdvice adds to an error of opening the data folder what can be done about it.
 func dataAdvice(err error, data string) error {
 	switch {
+	case errors.Is(err, store.ErrFailed):
+		return fmt.Errorf("%w; see to the disk, look at the folder with concord check %s, and start the server again", err, data)
 	case errors.Is(err, store.ErrLocked):
 		return fmt.Errorf("%w; stop the other server, or choose another folder with --data", err)
 	case errors.Is(err, store.ErrVersion):

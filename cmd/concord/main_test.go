@@ -18,7 +18,12 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if data := os.Getenv(fullDiskEnv); data != "" {
+		os.Exit(serveOnFullDisk(data))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const testSecret = "a secret of more than thirty-two bytes"
 

@@ -190,7 +190,7 @@ func (n *node) run(ctx context.Context, listener net.Listener) error {
 	select {
 	case <-ctx.Done():
 		if err := context.Cause(ctx); errors.Is(err, store.ErrFailed) {
-			cause = err
+			cause = dataAdvice(err, n.cfg.Data)
 			n.log.Error("the data folder takes no more writes; the server ends so that nothing is acknowledged that isn't safe",
 				"data", n.cfg.Data, "error", err)
 		}
