@@ -10,7 +10,7 @@ import (
 
 const adviceVersion = "use the version that wrote it, or a later one"
 
-// dataAdvice adds to an error of opening the data folder what can be done about it.
+// dataAdvice adds to an error of opening or writing the data folder what can be done about it.
 func dataAdvice(err error, data string) error {
 	switch {
 	case errors.Is(err, store.ErrFailed):
