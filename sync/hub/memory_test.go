@@ -3,6 +3,7 @@ package hub
 import (
 	"encoding/binary"
 	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -59,5 +60,29 @@ func TestIdleDocumentMemory(t *testing.T) {
 				t.Errorf("%d documents are open, want %d", n, documents)
 			}
 		})
+	}
+}
+
+// A peer with nothing to say costs the goroutine that reads and no other, and
+// no queue.
+func TestIdlePeersHaveNoWriter(t *testing.T) {
+	const peers = 100
+	r := newRig(t, Options{})
+	before := runtime.NumGoroutine()
+	for i := range peers {
+		c := r.connect(alice(), "p"+strconv.Itoa(i), "")
+		c.save(docA, "x")
+	}
+	waitFor(t, "writers", func() bool { return r.hub.writers.Load() == 0 })
+	if n := runtime.NumGoroutine() - before; n > peers {
+		t.Errorf("%d goroutines for %d idle peers", n, peers)
+	}
+	for i := range peers {
+		p := r.peer(alice(), "p"+strconv.Itoa(i))
+		p.mu.Lock()
+		if p.notices != nil || p.dirty != nil || p.presence != nil {
+			t.Errorf("peer %d holds queues: %v %v %v", i, p.notices, p.dirty, p.presence)
+		}
+		p.mu.Unlock()
 	}
 }
