@@ -83,6 +83,7 @@ func (f *sharedFrames) of(out *protocol.Encoded, m wire.Sync) (frame wire.Shared
 func (d *document) attach(l *link, user string) (ok bool, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	defer d.guard(&err)
 	if d.removed {
 		return false, nil
 	}
@@ -239,9 +240,10 @@ func (d *document) changeBytes(i int) ([]byte, error) {
 }
 
 // generate returns the next frame for a link, nil when there's nothing to say.
-func (d *document) generate(l *link) (outgoing, error) {
+func (d *document) generate(l *link) (_ outgoing, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	defer d.guard(&err)
 	if l.gone {
 		return outgoing{}, nil
 	}

@@ -4,8 +4,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"concord/store"
+	"concord/sync/protocol"
 	"concord/sync/wire"
 )
 
@@ -124,4 +126,45 @@ func TestBusyDocumentDoesntHoldUpOthers(t *testing.T) {
 	b.save(docB, "y")
 	unlock()
 	a.acked(docA, slow.Hash)
+}
+
+func TestPanicCostsOneDocument(t *testing.T) {
+	r, hooked := newHookedRig(t, Options{DocumentCache: 1, SaveInterval: 5 * time.Millisecond})
+	a, b := r.connect(alice(), "a", ""), r.connect(bob(), "b", "")
+	first, other := a.edit(docA, "x"), b.edit(docB, "x")
+	a.speak(docA)
+	a.acked(docA, first.Hash)
+	b.speak(docB)
+	b.acked(docB, other.Hash)
+	waitFor(t, "eviction", func() bool { return r.hub.Stats().CacheBytes == 0 })
+
+	hooked.set(func(s *hookedStore) {
+		s.onRead = func(key store.DocKey) error {
+			if key.Document == docA {
+				panic("a fault of ours")
+			}
+			return nil
+		}
+	})
+	a.edit(docA, "y")
+	a.speak(docA)
+	if code, reason := a.closed(); code != wire.CloseTryLater || reason == "" {
+		t.Errorf("closed with %d %q", code, reason)
+	}
+	other = b.edit(docB, "y")
+	b.speak(docB)
+	b.acked(docB, other.Hash)
+
+	hooked.set(func(s *hookedStore) { s.onRead = nil })
+	again := r.connect(alice(), "a", "")
+	again.docs = a.docs
+	again.doc(docA).state = protocol.New(protocol.Options{})
+	last := again.edit(docA, "z")
+	again.speak(docA)
+	again.acked(docA, last.Hash)
+	if !r.hub.staged.TryAcquire(r.hub.opts.StagedBytes) {
+		t.Error("the message that failed holds its budget for ever")
+	} else {
+		r.hub.staged.Release(r.hub.opts.StagedBytes)
+	}
 }

@@ -155,11 +155,14 @@ func (in *message) parse() (changes []*crdt.Change, refused []crdt.Hash) {
 
 // receive gates and stages the changes of a message, then settles it, at once
 // or after the commit of what it has to wait for.
-func (d *document) receive(in *message, changes []*crdt.Change, refused []crdt.Hash) error {
+func (d *document) receive(in *message, changes []*crdt.Change, refused []crdt.Hash) (err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	defer d.guard(&err)
 	l := in.link
+	d.pending = append(d.pending, in)
 	if err := d.load(); err != nil {
+		d.pending = d.pending[:len(d.pending)-1]
 		in.done()
 		return err
 	}
@@ -170,7 +173,6 @@ func (d *document) receive(in *message, changes []*crdt.Change, refused []crdt.H
 	runs := d.stage(l, from, changes)
 	in.upTo = d.graph.Staged()
 	in.durable = len(runs) == 0
-	d.pending = append(d.pending, in)
 	for i, run := range runs {
 		in.chunks = append(in.chunks, run.changes...)
 		if run.sender != from {

@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"fmt"
+	"runtime/debug"
 	"slices"
 
 	"concord/sync/wire"
@@ -26,6 +28,7 @@ func (d *document) committed(in *message, last bool, err error) {
 // committedLocked may be called for a later write before an earlier one: being
 // durable, it waits in pending for its turn.
 func (d *document) committedLocked(in *message, last bool, err error) {
+	defer d.guard(nil)
 	d.appends--
 	in.writes--
 	if in.over {
@@ -41,6 +44,21 @@ func (d *document) committedLocked(in *message, last bool, err error) {
 		in.durable = true
 		d.settleLocked()
 		d.account()
+	}
+}
+
+// guard is deferred under the document's lock: a fault of ours costs this
+// document's peers their connections, not everybody the node. What was staged is
+// given up; what is durable will be read again.
+func (d *document) guard(err *error) {
+	r := recover()
+	if r == nil {
+		return
+	}
+	d.hub.log.Error("panic", "document", d.key.Document.String(), "panic", r, "stack", string(debug.Stack()))
+	d.abandonLocked()
+	if err != nil {
+		*err = fmt.Errorf("panic: %v", r)
 	}
 }
 
@@ -64,9 +82,9 @@ func (d *document) abandonLocked() {
 func (d *document) settleLocked() {
 	for len(d.pending) > 0 && d.pending[0].durable {
 		in := d.pending[0]
+		d.settleOne(in)
 		d.pending[0] = nil
 		d.pending = d.pending[1:]
-		d.settleOne(in)
 		in.finish()
 	}
 	if len(d.pending) == 0 {
