@@ -96,7 +96,7 @@ func (s *Server) disconnectRevoked(r auth.Revocation) {
 	n := s.opts.Hub.Disconnect(func(session hub.Session) bool {
 		return r.Covers(principalOf(session))
 	}, wire.CloseUnauthenticated, "the token was revoked; sign in again")
-	s.log.Info("revoked", "company", r.Company, "kind", string(r.Kind), "by", r.By, "connections", n)
+	s.log.Info("revoked", "company", r.Company, "kind", string(r.Kind), "id", r.ID, "by", r.By, "connections", n)
 }
 
 // serveIndex says what is where, for a person who opens the server's address.

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"concord/internal/id"
 )
 
 // maxNumericDate is the last second of the year 9999.
@@ -123,8 +125,9 @@ func readIdentity(o object, p *Principal) error {
 // meant as all documents or as none.
 func readDocs(o object, p *Principal) error {
 	docs, ok := o.texts("docs")
-	for _, d := range docs {
+	for i, d := range docs {
 		ok = ok && validText(d)
+		docs[i] = documentText(d)
 	}
 	if !ok {
 		return badClaim("docs", "must be absent or an array of document IDs")
@@ -132,6 +135,18 @@ func readDocs(o object, p *Principal) error {
 	slices.Sort(docs)
 	p.Docs = slices.Compact(docs)
 	return nil
+}
+
+// documentText returns a document's ID in the form that is used on the wire, for
+// issuers that write automerge URLs or UUIDs. What is neither matches no document.
+func documentText(s string) string {
+	if u, err := id.ParseURL(s); err == nil {
+		return u.Document.String()
+	}
+	if d, err := id.Parse(s); err == nil {
+		return d.String()
+	}
+	return s
 }
 
 // unverifiedIssuer reads `iss` to choose the key; whether it is true shows

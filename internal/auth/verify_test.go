@@ -442,3 +442,15 @@ func TestAlgorithmsRegistered(t *testing.T) {
 		t.Error("kinds mix")
 	}
 }
+
+// Issuers write document IDs in any of the forms that people see.
+func TestDocsInAnyForm(t *testing.T) {
+	v := newVerifier(t, Options{Secret: testSecret})
+	const onWire = "2yNmbsw7qKLDnWoFCdCHEX15o56w"
+	for _, form := range []string{onWire, "automerge:" + onWire, "8d8c0be1-a70d-4145-a7d3-4d9316d45c20"} {
+		p, err := v.Verify(t.Context(), sign(t, "HS256", testSecret, `{"alg":"HS256"}`, with("docs", `["`+form+`"]`)))
+		if err != nil || !p.MayOpen(onWire) {
+			t.Errorf("%s: %v, %v", form, p.Docs, err)
+		}
+	}
+}
