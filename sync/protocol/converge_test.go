@@ -64,6 +64,7 @@ func newWire(t testing.TB, setup uint16) *wire {
 			s.cache = &Cache{}
 		}
 		s.options.Acknowledge = n == 0 && setup&256 != 0
+		s.options.ExactHeads = n == 0 && setup&512 != 0
 		if setup&64 != 0 {
 			s.options.ChangeBytes = 300 // a few changes
 		}
@@ -243,7 +244,7 @@ func (w *wire) checkRefusals() {
 // One peer refuses every eighth change, and keeps what builds on these as
 // orphans: both fall silent, and all other changes get through.
 func TestConvergeAroundRefusals(t *testing.T) {
-	for setup := range 512 {
+	for setup := range 1024 {
 		if setup&128 != 0 {
 			continue // everything of a viewer is refused
 		}
@@ -279,7 +280,7 @@ func FuzzConverge(f *testing.F) {
 // Random interleavings of edits, branches, messages, false positives, lost
 // connections and resets, for every mix of options.
 func TestConverge(t *testing.T) {
-	for setup := range 512 {
+	for setup := range 1024 {
 		for seed := range uint64(4) {
 			random := rand.New(rand.NewPCG(seed, uint64(setup)))
 			script := make([]byte, 20+random.IntN(120))

@@ -125,6 +125,9 @@ func (s *State) inputs(doc Document) inputs {
 	if in.send {
 		in.peerEmpty = len(s.theirHeads) == 0
 		in.theirNeed, in.theirHave, in.sent = s.theirNeed, s.theirHave, s.sent
+		if s.options.ExactHeads && len(in.theirHave) > 0 && len(knownOf(doc.Graph, s.theirHeads)) == len(s.theirHeads) {
+			in.theirHave = []Have{{LastSync: s.theirHeads}}
+		}
 	}
 	return in
 }

@@ -35,6 +35,12 @@ type Options struct {
 	// core leaves it out.
 	Acknowledge bool
 
+	// ExactHeads takes a peer's heads, when all of them are known, for what the
+	// peer has, and doesn't ask its filter: a filter seems to contain one in a
+	// hundred changes that it doesn't, and each costs a round trip. The official
+	// core asks the filter all the same.
+	ExactHeads bool
+
 	// ChangeBytes bounds the change chunks of one message, which holds at least
 	// one all the same; what is left goes into the next, after the peer's
 	// answer. It doesn't bound whole documents. Default 8 MiB.

@@ -334,6 +334,31 @@ func TestAcknowledge(t *testing.T) {
 	}
 }
 
+// A peer whose heads are known gets all that it lacks, whatever its filter seems
+// to contain.
+func TestExactHeads(t *testing.T) {
+	for _, exact := range []bool{false, true} {
+		d, s := history(t, 10), New(Options{ExactHeads: exact})
+		all := BuildBloom(d.graph.Len(), d.graph.HashAt) // every change is a false positive
+		d.receive(t, s, (&Message{Version: V1, Heads: []crdt.Hash{d.graph.HashAt(3)}, Have: []Have{{Bloom: all}}, Flags: Flags{2}}).Append(nil))
+		want := 0
+		if exact {
+			want = 6
+		}
+		if out := mustGenerate(t, s, d, nil); out.Changes != want {
+			t.Errorf("exact heads %v: %d changes, want %d", exact, out.Changes, want)
+		}
+
+		s = New(Options{ExactHeads: exact})
+		unknown := []crdt.Hash{d.graph.HashAt(3), {9}}
+		crdt.SortHashes(unknown)
+		d.receive(t, s, (&Message{Version: V1, Heads: unknown, Have: []Have{{Bloom: all}}, Flags: Flags{2}}).Append(nil))
+		if out := mustGenerate(t, s, d, nil); out.Changes != 0 {
+			t.Errorf("exact heads %v: %d changes for a peer of which not everything is known", exact, out.Changes)
+		}
+	}
+}
+
 // A change of another peer that was published in the same step is not credited.
 func TestBeforeHoldsOtherPeersHeads(t *testing.T) {
 	d, s := history(t, 3), New(Options{})
