@@ -112,6 +112,9 @@ func Open(dir string, o Options) (*Store, error) {
 	s.work.L, s.notify.L = &s.mu, &s.mu
 	if err := s.prepare(); err != nil {
 		db.Close()
+		if errors.Is(err, syscall.EFBIG) { // a damaged page number, as an offset
+			err = fmt.Errorf("page structure is damaged: %w: %w", err, ErrCorrupt)
+		}
 		return nil, fmt.Errorf("open data folder %s: %w", dir, err)
 	}
 	s.running.Add(2)
