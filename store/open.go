@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -112,7 +113,7 @@ func Open(dir string, o Options) (*Store, error) {
 	s.work.L, s.notify.L = &s.mu, &s.mu
 	if err := s.prepare(); err != nil {
 		db.Close()
-		if errors.Is(err, syscall.EFBIG) { // a damaged page number, as an offset
+		if beyondAnyFile(err) {
 			err = fmt.Errorf("page structure is damaged: %w: %w", err, ErrCorrupt)
 		}
 		return nil, fmt.Errorf("open data folder %s: %w", dir, err)
@@ -121,6 +122,14 @@ func Open(dir string, o Options) (*Store, error) {
 	go s.runCommitter()
 	go s.runNotifier()
 	return s, nil
+}
+
+// beyondAnyFile reports whether a write failed because its offset, made from a
+// damaged page number, can't be one.
+func beyondAnyFile(err error) bool {
+	var pe *fs.PathError
+	return errors.Is(err, syscall.EFBIG) || errors.Is(err, syscall.EINVAL) ||
+		errors.As(err, &pe) && pe.Op == "writeat" && pe.Err.Error() == "negative offset"
 }
 
 // openFile opens or creates the bbolt file and makes its name durable.
