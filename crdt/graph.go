@@ -13,7 +13,7 @@ import (
 //
 // Only the first Len changes ("published") are visible to readers: Append
 // stages a change, Publish makes it visible once it is durable. The methods
-// Append, Restore, Staged and HasStaged see staged changes too.
+// Append, Restore, Staged, HasStaged and StagedHeads see staged changes too.
 //
 // A graph is not safe for concurrent use, not even by readers alone: walks
 // share a scratch buffer and Heads caches its answer. It holds fewer than 2^31
@@ -236,13 +236,22 @@ func (g *Graph) Dependencies(i int) []uint32 {
 // sorted by hash. The slice is shared and never modified: it may be kept.
 func (g *Graph) Heads() []Hash {
 	if g.headHashes == nil {
-		g.headHashes = make([]Hash, len(g.heads))
-		for n, i := range g.heads {
-			g.headHashes[n] = g.hashes[i]
-		}
-		SortHashes(g.headHashes)
+		g.headHashes = g.sortedHashes(g.heads)
 	}
 	return g.headHashes
+}
+
+// StagedHeads returns the appended changes, published or not, that no appended
+// change depends on, sorted by hash. The slice is the caller's.
+func (g *Graph) StagedHeads() []Hash { return g.sortedHashes(g.tips) }
+
+func (g *Graph) sortedHashes(indexes []uint32) []Hash {
+	hashes := make([]Hash, len(indexes))
+	for n, i := range indexes {
+		hashes[n] = g.hashes[i]
+	}
+	SortHashes(hashes)
+	return hashes
 }
 
 // MaxOp returns the highest op counter of the published changes, 0 for none.

@@ -374,3 +374,24 @@ func BenchmarkGraphRestore(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/change")
 }
+
+func TestStagedHeads(t *testing.T) {
+	g := NewGraph()
+	first := Header{Hash: Hash{2}, Actor: "a", Seq: 1, StartOp: 1, NumOps: 1}
+	other := Header{Hash: Hash{1}, Actor: "b", Seq: 1, StartOp: 1, NumOps: 1}
+	merge := Header{Hash: Hash{3}, Deps: []Hash{{2}, {1}}, Actor: "a", Seq: 2, StartOp: 2, NumOps: 1}
+	for _, c := range []struct {
+		h    Header
+		want []Hash
+	}{{first, []Hash{{2}}}, {other, []Hash{{1}, {2}}}, {merge, []Hash{{3}}}} {
+		if _, err := g.Append(c.h); err != nil {
+			t.Fatal(err)
+		}
+		if got := g.StagedHeads(); !slices.Equal(got, c.want) {
+			t.Errorf("after %x: %x, want %x", c.h.Hash[0], got, c.want)
+		}
+	}
+	if len(g.Heads()) != 0 {
+		t.Error("staged changes are among the published heads")
+	}
+}

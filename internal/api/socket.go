@@ -54,7 +54,7 @@ func (s *socket) keepAlive(interval, timeout time.Duration) {
 }
 
 // Read returns the next binary frame.
-func (s *socket) Read(_ context.Context, limit int) (hub.Frame, error) {
+func (s *socket) Read(limit int) (hub.Frame, error) {
 	// The connection is ended by Close, not by a context: that would cost an
 	// allocation for each read.
 	kind, r, err := s.conn.Reader(context.Background())

@@ -30,7 +30,7 @@ func newPipe() *pipe {
 	return &pipe{toHub: make(chan []byte, 8192), fromHub: make(chan []byte, 8192), ended: make(chan struct{})}
 }
 
-func (p *pipe) Read(_ context.Context, limit int) (Frame, error) {
+func (p *pipe) Read(limit int) (Frame, error) {
 	select {
 	case b := <-p.toHub:
 		if len(b) > limit {

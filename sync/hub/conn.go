@@ -13,7 +13,7 @@ type Conn interface {
 	// Read returns the next frame of at most max bytes. It returns a
 	// *wire.CloseError when the client broke a rule, with which the hub then
 	// closes, and the one of the first Close when the connection was closed.
-	Read(ctx context.Context, max int) (Frame, error)
+	Read(max int) (Frame, error)
 	// Write sends one frame in two parts, of which tail may be nil. The parts
 	// are not modified: head may be on its way to other clients, too.
 	Write(ctx context.Context, head, tail []byte) error

@@ -17,7 +17,7 @@ type document struct {
 	hub *Hub
 	key store.DocKey
 
-	graphBytes atomic.Int64 // memory of graph, orphans, recent and frame; 0 = not in memory
+	graphBytes atomic.Int64 // memory of graph, orphans and work; 0 = not in memory
 	lastUsed   atomic.Int64 // hub clock, nanoseconds
 
 	mu      sync.Mutex // guards the following fields
@@ -26,7 +26,6 @@ type document struct {
 	links   []*link
 	exists  bool        // at least one change is durable
 	graph   *crdt.Graph // nil = not in memory
-	tips    []crdt.Hash // heads with the staged changes, sorted
 	orphans *crdt.Orphans
 	held    map[string]int // bytes of orphans by sender, as counted in Hub.orphans
 	refused refusals
@@ -57,7 +56,8 @@ type sharedFrames [2]struct {
 	frame   wire.Shared
 }
 
-// size returns the bytes of the messages and of their frames.
+// size returns the bytes of the messages, in the protocol's cache, and of their
+// frames.
 func (f *sharedFrames) size() (n int) {
 	for _, known := range f {
 		if known.encoded != nil {
@@ -168,7 +168,6 @@ func (d *document) load() error {
 		d.hub.stats.loads.Add(1)
 	}
 	d.graph, d.exists = graph, graph.Len() > 0
-	d.tips = graph.Heads()
 	d.account()
 	return nil
 }
@@ -177,7 +176,6 @@ func (d *document) load() error {
 func (d *document) account() {
 	size := int64(0)
 	if d.graph != nil {
-		// The last frame is there twice, once as message in the protocol's cache.
 		size = int64(d.graph.Size())
 		if d.work != nil {
 			size += int64(d.work.recent.size + d.work.frames.size())
@@ -219,7 +217,7 @@ func (d *document) unload() bool {
 			l.peer.mark(l)
 		}
 	}
-	d.graph, d.tips, d.orphans = nil, nil, nil
+	d.graph, d.orphans = nil, nil
 	d.work = nil
 	d.account()
 	d.hub.stats.unloads.Add(1)

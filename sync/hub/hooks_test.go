@@ -88,8 +88,8 @@ type countingPipe struct {
 	released *atomic.Int32
 }
 
-func (p countingPipe) Read(ctx context.Context, limit int) (Frame, error) {
-	f, err := p.pipe.Read(ctx, limit)
+func (p countingPipe) Read(limit int) (Frame, error) {
+	f, err := p.pipe.Read(limit)
 	f.Release = func() { p.released.Add(1) }
 	return f, err
 }

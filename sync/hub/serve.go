@@ -82,7 +82,7 @@ func (c *reader) run(ctx context.Context) error {
 		if c.peer == nil {
 			limit = min(limit, joinBytes)
 		}
-		frame, err := c.socket.Read(ctx, limit)
+		frame, err := c.socket.Read(limit)
 		if err != nil {
 			c.gone = true // unless the error says otherwise
 			return err

@@ -73,7 +73,7 @@ func (d *document) abandonLocked() {
 	for _, l := range d.links {
 		l.peer.end(wire.CloseTryLater, "the server couldn't store changes; come back later")
 	}
-	d.pending, d.graph, d.tips, d.orphans = nil, nil, nil, nil
+	d.pending, d.graph, d.orphans = nil, nil, nil
 	d.work = nil
 	d.account()
 }

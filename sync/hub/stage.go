@@ -2,7 +2,6 @@ package hub
 
 import (
 	"errors"
-	"slices"
 
 	"concord/crdt"
 	"concord/store"
@@ -50,7 +49,7 @@ func (d *document) stageOne(l *link, from sender, change *crdt.Change, runs *[]r
 	for len(queue) > 0 {
 		c := queue[0]
 		queue = queue[1:]
-		index, err := d.appendChange(c.change)
+		index, err := d.graph.Append(c.change.Header())
 		var missing *crdt.MissingDepsError
 		switch {
 		case err == nil:
@@ -59,7 +58,7 @@ func (d *document) stageOne(l *link, from sender, change *crdt.Change, runs *[]r
 			}
 			last := &(*runs)[len(*runs)-1]
 			last.changes = append(last.changes, c.change)
-			last.heads = d.tips
+			last.heads = d.graph.StagedHeads()
 			if d.orphans != nil {
 				for _, o := range d.orphans.Release(c.change.Hash) {
 					queue = append(queue, candidate{o.Change, parseSender(o.Sender)})
@@ -73,24 +72,6 @@ func (d *document) stageOne(l *link, from sender, change *crdt.Change, runs *[]r
 			d.refused.add(c.change.Hash)
 		}
 	}
-}
-
-// appendChange stages one change in the graph and keeps the tips.
-func (d *document) appendChange(c *crdt.Change) (int, error) {
-	index, err := d.graph.Append(c.Header())
-	if err != nil {
-		return 0, err
-	}
-	tips := make([]crdt.Hash, 0, len(d.tips)+1)
-	for _, t := range d.tips {
-		if !slices.Contains(c.Deps, t) {
-			tips = append(tips, t)
-		}
-	}
-	tips = append(tips, c.Hash)
-	crdt.SortHashes(tips)
-	d.tips = tips
-	return index, nil
 }
 
 // author returns the peer that a change is from: that of the link by which it

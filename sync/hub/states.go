@@ -33,7 +33,7 @@ func (d *document) relaxLocked() {
 	}
 	d.work = nil
 	if !d.exists && d.graph != nil && d.graph.Staged() == 0 && d.orphanCount() == 0 {
-		d.graph, d.tips, d.orphans = nil, nil, nil // a document that nobody has created
+		d.graph, d.orphans = nil, nil // a document that nobody has created
 	}
 	d.account()
 }
