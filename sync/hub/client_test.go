@@ -75,7 +75,9 @@ func newRig(tb testing.TB, o Options) *rig {
 	r.start(o)
 	tb.Cleanup(func() {
 		r.stop()
-		report, err := store.Check(context.Background(), r.dir, store.CheckOptions{})
+		report, err := store.Check(context.Background(), r.dir, store.CheckOptions{
+			NewDocument: func() store.DocumentVerifier { return &verifier{crdt.NewGraph()} },
+		})
 		if err != nil || !report.OK() {
 			tb.Errorf("check: %v %v", err, report)
 		}
