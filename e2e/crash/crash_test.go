@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"strconv"
 	"testing"
 	"time"
 
@@ -27,7 +26,7 @@ const (
 )
 
 func TestCrash(t *testing.T) {
-	cycles, seed := setting(t, "CRASH_CYCLES", 20), uint64(setting(t, "CRASH_SEED", int(time.Now().UnixNano()&0xffffffff)))
+	cycles, seed := node.Setting(t, "CRASH_CYCLES", 20), uint64(node.Setting(t, "CRASH_SEED", int(time.Now().UnixNano()&0xffffffff)))
 	t.Logf("CRASH_CYCLES=%d CRASH_SEED=%d", cycles, seed)
 	r := &run{t: t, rng: rand.New(rand.NewPCG(seed, 0)), ledger: newLedger(), begun: time.Now(), checker: checker{t: t}}
 	r.node = node.Start(t, node.Options{})
@@ -46,18 +45,6 @@ func TestCrash(t *testing.T) {
 	r.checker.run()
 	t.Logf("%d kills: %d acknowledged changes in %d documents, none lost; slowest restart %v; %d checks clean",
 		cycles, r.ledger.total(), len(r.all), r.slowest.Round(time.Millisecond), r.checker.runs)
-}
-
-func setting(t *testing.T, name string, fallback int) int {
-	text := os.Getenv(name)
-	if text == "" {
-		return fallback
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		t.Fatalf("%s=%q: give a number from 1", name, text)
-	}
-	return n
 }
 
 // run is the state of one test.

@@ -3,7 +3,6 @@ package hostile
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,7 +41,7 @@ type verdict struct {
 }
 
 func newHarness(t *testing.T, args ...string) *harness {
-	seed := uint64(setting(t, "HOSTILE_SEED", int(time.Now().UnixNano()&0xffffffff)))
+	seed := uint64(node.Setting(t, "HOSTILE_SEED", int(time.Now().UnixNano()&0xffffffff)))
 	t.Logf("HOSTILE_SEED=%d", seed)
 	h := &harness{T: t, seed: seed, table: map[string]map[int]*verdict{}}
 	h.node = node.Start(t, node.Options{Args: args})
@@ -50,18 +49,6 @@ func newHarness(t *testing.T, args ...string) *harness {
 		h.tokens = append(h.tokens, h.node.Token(node.Claims{Sub: fmt.Sprint("mallory-", i)}))
 	}
 	return h
-}
-
-func setting(t *testing.T, name string, fallback int) int {
-	text := os.Getenv(name)
-	if text == "" {
-		return fallback
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		t.Fatalf("%s=%q: give a number from 1", name, text)
-	}
-	return n
 }
 
 func (h *harness) rng(stream uint64) *rand.Rand { return rand.New(rand.NewPCG(h.seed, stream)) }

@@ -41,7 +41,7 @@ func TestHostile(t *testing.T) {
 		sent := append(appendHeader(nil, 0x80|opBinary, 1<<20), make([]byte, 300)...)
 		half = h.gather("half a frame", sent, int(wire.CloseTryLater))
 	})
-	h.phase("mutated frames", func() { h.mutatedFrames(setting(t, "HOSTILE_FRAMES", 100_000)) })
+	h.phase("mutated frames", func() { h.mutatedFrames(node.Setting(t, "HOSTILE_FRAMES", 100_000)) })
 	h.phase("1,000 half frames: end", func() { h.disperse(half, time.Minute) })
 
 	h.editors.finish()

@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 args=("$@")
-[ ${#args[@]} -gt 0 ] || args=(--edits 40 --duration 5s --connections 1000)
+[ ${#args[@]} -gt 0 ] || args=(--edits 40 --duration 5s --connections 10000)
 
 coproc REFERENCE { exec node internal/testkit/stock/js/v2/reference-server.mjs; }
 pid=$REFERENCE_PID
