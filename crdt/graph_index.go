@@ -51,3 +51,24 @@ func (x *hashIndex) put(h *Hash, i uint32) {
 	}
 	x.slots[at] = i + 1
 }
+
+// build makes the table of all hashes, with room for up to capacity of them. It
+// returns false when two are equal.
+func (x *hashIndex) build(hashes []Hash, capacity int) bool {
+	slots := 16
+	for 4*capacity > 3*slots {
+		slots *= 2
+	}
+	x.slots = make([]uint32, slots)
+	mask := uint64(slots - 1)
+	for i := range hashes {
+		at := x.slot(&hashes[i]) & mask
+		for ; x.slots[at] != 0; at = (at + 1) & mask {
+			if hashes[x.slots[at]-1] == hashes[i] {
+				return false
+			}
+		}
+		x.slots[at] = uint32(i) + 1
+	}
+	return true
+}
