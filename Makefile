@@ -9,7 +9,7 @@ FUZZTIME  ?= 60s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help run build test deps check format vet lint vulns race fuzz fuzz-short crash bench bench-peer clean
+.PHONY: help run build test deps check format vet lint vulns race fuzz fuzz-short crash bench bench-engine bench-peer clean
 .DEFAULT_GOAL := help
 
 help: ## say what each target does
@@ -69,6 +69,9 @@ crash: ## kill the server 1,000 times under load and look for lost changes
 bench: build ## measure hot paths, fan-out, a closed loop and idle connections
 	$(GO) test -run '^$$' -bench . -benchmem ./crdt ./sync/... ./store
 	$(BIN) bench
+
+bench-engine: deps ## measure crdt, automerge-js and automerge-go in one run on the same files; needs a C compiler
+	$(GO) run ./fuzz/enginebench
 
 bench-peer: build deps ## measure this server and the stock Node sync server in one run
 	internal/bench/compare.sh
