@@ -70,10 +70,14 @@ func (g *Graph) checkPlace(h Header, deps []uint32, tip actorTip, known bool) *R
 	if known && !g.reaches(deps, tip.last) {
 		return refuse(ReasonNotLinear, "doesn't depend on the actor's change with seq %d", tip.seq)
 	}
+	before := uint32(0) // highest counter of the dependencies
 	for _, d := range deps {
-		if h.StartOp <= g.maxOps[d] {
-			return refuse(ReasonStartOp, "startOp %d, a dependency goes up to %d", h.StartOp, g.maxOps[d])
-		}
+		before = max(before, g.maxOps[d])
+	}
+	// A document doesn't say where a change without ops starts: automerge-js
+	// can't load one that holds such a change after a gap.
+	if h.StartOp <= before || h.NumOps == 0 && h.StartOp != before+1 {
+		return refuse(ReasonStartOp, "startOp %d of a change with %d ops, the dependencies go up to %d", h.StartOp, h.NumOps, before)
 	}
 	for _, other := range h.OtherActors {
 		if _, ok := g.actorIDs[other]; !ok {

@@ -23,7 +23,7 @@ const (
 	ReasonDuplicateSeq Reason = "duplicate-seq" // another change holds this actor and seq
 	ReasonSeqGap       Reason = "seq-gap"       // seq isn't the actor's last plus one
 	ReasonNotLinear    Reason = "not-linear"    // the actor's previous change is no ancestor
-	ReasonStartOp      Reason = "start-op"      // startOp isn't above every op of the dependencies
+	ReasonStartOp      Reason = "start-op"      // startOp isn't above every op of the dependencies; or, without ops, leaves a gap
 	ReasonUnknownActor Reason = "unknown-actor" // refers to ops of an actor with no known change
 )
 
