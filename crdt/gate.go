@@ -15,8 +15,23 @@ const MaxHeads = DefaultDeps
 // when it has to wait for others, and *RefusalError when it can't be accepted.
 // The graph copies what it keeps of h. After an error it is unchanged.
 func (g *Graph) Append(h Header) (index int, err error) {
+	deps, err := g.check(h)
+	if err != nil {
+		return 0, err
+	}
+	g.add(h, deps)
+	return len(g.hashes) - 1, nil
+}
+
+// Check returns the error that Append would return, and changes nothing.
+func (g *Graph) Check(h Header) error {
+	_, err := g.check(h)
+	return err
+}
+
+func (g *Graph) check(h Header) (deps []uint32, err error) {
 	if g.HasStaged(h.Hash) {
-		return 0, ErrKnown
+		return nil, ErrKnown
 	}
 	actor, known := g.actorIDs[h.Actor]
 	var tip actorTip // seq 0 for an actor without changes
@@ -24,17 +39,16 @@ func (g *Graph) Append(h Header) (index int, err error) {
 		tip = g.actors[actor]
 	}
 	if r := checkNumbers(h, tip.seq); r != nil {
-		return 0, r.of(h)
+		return nil, r.of(h)
 	}
 	deps, missing := g.resolve(h.Deps)
 	if len(missing) > 0 {
-		return 0, &MissingDepsError{Hash: h.Hash, Missing: missing}
+		return nil, &MissingDepsError{Hash: h.Hash, Missing: missing}
 	}
 	if r := g.checkPlace(h, deps, tip, known); r != nil {
-		return 0, r.of(h)
+		return nil, r.of(h)
 	}
-	g.add(h, deps)
-	return len(g.hashes) - 1, nil
+	return deps, nil
 }
 
 // of names the refused change.

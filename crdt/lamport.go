@@ -46,6 +46,15 @@ func (t *actorTable) add(a ActorID) uint32 {
 	return i
 }
 
+// truncate forgets the actors from index n on.
+func (t *actorTable) truncate(n int) {
+	for _, a := range t.ids[n:] {
+		delete(t.index, a)
+		t.bytes -= len(a)
+	}
+	t.ids = t.ids[:n]
+}
+
 // compare orders ids by counter, then by actor bytes: the total order of ops.
 func (t *actorTable) compare(a, b lamport) int {
 	switch {
