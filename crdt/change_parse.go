@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"math"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -88,7 +89,7 @@ func parseFields(raw []byte, lim Limits) (c *Change, err error) {
 	}
 	r := fieldReader{rest: raw[hashedFrom+1+n:]}
 	c = &Change{raw: raw}
-	if c.Deps, err = readDeps(&r, lim.Deps); err != nil {
+	if c.Deps, err = readHashes(&r, "dependencies", lim.Deps); err != nil {
 		return nil, err
 	}
 	c.Actor = ActorID(r.bytes("actor"))
@@ -96,7 +97,7 @@ func parseFields(raw []byte, lim Limits) (c *Change, err error) {
 	c.StartOp = r.counter("startOp")
 	c.Time = r.sleb("time")
 	message := r.bytes("message")
-	actors, others := skipActors(&r, c.Actor)
+	actors, others := skipActors(&r, "other actors")
 	if r.err != nil {
 		return nil, r.err
 	}
@@ -114,46 +115,47 @@ func parseFields(raw []byte, lim Limits) (c *Change, err error) {
 		return nil, refuse(ReasonLimit, "%d other actors, the ops can't use more than %d", others, most)
 	}
 	c.OtherActors = splitActors(actors, others)
+	if _, found := slices.BinarySearch(c.OtherActors, c.Actor); found {
+		return nil, refuse(ReasonNotCanonical, "author is listed among the other actors")
+	}
 	return c, nil
 }
 
-func readDeps(r *fieldReader, limit int) ([]Hash, error) {
-	count := r.uleb("dependency count")
+// readHashes reads a count and that many hashes, which may not pass limit.
+func readHashes(r *fieldReader, what string, limit int) ([]Hash, error) {
+	count := r.uleb(what)
 	if r.err != nil {
 		return nil, r.err
 	}
 	if count > uint64(len(r.rest)/len(Hash{})) {
-		return nil, refuse(ReasonMalformed, "%d dependencies don't fit into %d bytes", count, len(r.rest))
+		return nil, refuse(ReasonMalformed, "%d %s don't fit into %d bytes", count, what, len(r.rest))
 	}
 	if count > uint64(limit) {
-		return nil, refuse(ReasonLimit, "%d dependencies, allowed are %d", count, limit)
+		return nil, refuse(ReasonLimit, "%d %s, allowed are %d", count, what, limit)
 	}
 	if count == 0 {
 		return nil, nil
 	}
-	deps := make([]Hash, count)
-	for i := range deps {
-		copy(deps[i][:], r.take("dependency", uint64(len(Hash{}))))
+	hashes := make([]Hash, count)
+	for i := range hashes {
+		copy(hashes[i][:], r.take(what, uint64(len(Hash{}))))
 	}
-	return deps, nil
+	return hashes, nil
 }
 
-// skipActors finds the end of the table of other actors, which must ascend and
-// leave out the author. Whether each is used shows when the ops are read.
-func skipActors(r *fieldReader, author ActorID) (table []byte, count uint64) {
-	count = r.uleb("actor count")
+// skipActors finds the end of a table of actors, which must ascend. Whether
+// each is used shows when the ops are read.
+func skipActors(r *fieldReader, what string) (table []byte, count uint64) {
+	count = r.uleb(what)
 	if count > uint64(len(r.rest)) {
-		r.fail("actor count", errCutOff)
+		r.fail(what, errCutOff)
 	}
 	before := r.rest
 	var last []byte
 	for i := uint64(0); i < count && r.err == nil; i++ {
-		actor := r.bytes("other actor")
+		actor := r.bytes(what)
 		if r.err == nil && i > 0 && bytes.Compare(last, actor) >= 0 {
-			r.err = refuse(ReasonNotCanonical, "other actors aren't in ascending order")
-		}
-		if r.err == nil && string(actor) == string(author) {
-			r.err = refuse(ReasonNotCanonical, "author is listed among the other actors")
+			r.err = refuse(ReasonNotCanonical, "%s aren't in ascending order", what)
 		}
 		last = actor
 	}

@@ -33,6 +33,23 @@ func inflateChange(data []byte, checksum [4]byte, maxBytes int) ([]byte, error) 
 	}
 	out := make([]byte, 0, hashedFrom+1+ulebLen(uint64(size))+size)
 	out = appendChunkHeader(out, checksum, ChunkChange, size)
+	return f.appendMeasured(out, data, size)
+}
+
+// inflateColumn inflates a column of a document in the same way.
+func inflateColumn(data []byte, maxBytes int) ([]byte, error) {
+	f := inflaters.Get().(*inflater)
+	defer f.release()
+	size, err := f.measure(data, maxBytes)
+	if err != nil {
+		return nil, err
+	}
+	return f.appendMeasured(make([]byte, 0, size), data, size)
+}
+
+// appendMeasured appends the inflated data, whose size measure has returned
+// just now, to out, which has room for it.
+func (f *inflater) appendMeasured(out, data []byte, size int) ([]byte, error) {
 	if size <= len(f.buf) {
 		return append(out, f.buf[:size]...), nil
 	}

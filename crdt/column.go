@@ -1,6 +1,9 @@
 package crdt
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // opColumn is the position of an op column among those that a change may hold,
 // ascending by column specification.
@@ -25,11 +28,23 @@ const (
 	numOpColumns = iota
 )
 
-// opColumns holds specification ((id << 4) | type) and name of each column.
-var opColumns = [numOpColumns]struct {
+// Op columns that only documents hold. Successors stand there in the place of preds.
+const (
+	colIDActor opColumn = numOpColumns + iota
+	colIDCounter
+	colSuccCount
+	colSuccActor
+	colSuccCounter
+)
+
+// columnName is the specification, (id << 4) | type, and the name of a column.
+type columnName struct {
 	spec uint32
 	name string
-}{
+}
+
+// opColumns names the op columns of a change.
+var opColumns = [numOpColumns]columnName{
 	colObjActor:    {0x01, "object actor"},
 	colObjCounter:  {0x02, "object counter"},
 	colKeyActor:    {0x11, "key actor"},
@@ -44,6 +59,14 @@ var opColumns = [numOpColumns]struct {
 	colPredCounter: {0x73, "pred counter"},
 	colExpand:      {0x94, "expand"},
 	colMarkName:    {0xa5, "mark name"},
+}
+
+// String returns the column's name.
+func (c opColumn) String() string {
+	if c < numOpColumns {
+		return opColumns[c].name
+	}
+	return documentOpColumns[c-numOpColumns].name
 }
 
 // deflateBit marks a deflated column; only documents may hold such.
@@ -82,7 +105,7 @@ func readColumnSet(b, raw []byte) (set columnSet, extra []byte, err error) {
 	for i, length := range lengths {
 		set[i] = uint32(at)
 		if length > uint64(len(raw))-at {
-			return set, nil, refuse(ReasonMalformed, "%s column of %d bytes is cut off", opColumns[i].name, length)
+			return set, nil, refuse(ReasonMalformed, "%s column of %d bytes is cut off", opColumn(i), length)
 		}
 		at += length
 	}
@@ -120,13 +143,13 @@ func readColumnLength(col opColumn, b []byte, lengths *[numOpColumns]uint64) (op
 }
 
 // columnError turns the error of a column reader into a refusal.
-func columnError(col opColumn, err error) *RefusalError {
+func columnError(col fmt.Stringer, err error) *RefusalError {
 	reason := ReasonMalformed
 	var form nonCanonical
 	if errors.As(err, &form) {
 		reason = ReasonNotCanonical
 	}
-	return refuse(reason, "%s column: %v", opColumns[col].name, err)
+	return refuse(reason, "%s column: %v", col, err)
 }
 
 // countRows counts the rows of an RLE column of small numbers from its run

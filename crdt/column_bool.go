@@ -53,6 +53,8 @@ type boolWriter struct {
 	anyTrue bool
 }
 
+func (w *boolWriter) reset() { *w = boolWriter{out: w.out[:0]} }
+
 func (w *boolWriter) append(v bool) {
 	if v != w.value {
 		w.out = appendUleb(w.out, w.count)

@@ -49,6 +49,11 @@ type deltaWriter struct {
 	abs int64
 }
 
+func (w *deltaWriter) reset() {
+	w.rle.reset(kindSleb)
+	w.abs = 0
+}
+
 func (w *deltaWriter) append(v int64) {
 	w.rle.kind = kindSleb
 	w.rle.appendUint(uint64(v - w.abs))

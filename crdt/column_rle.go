@@ -193,9 +193,12 @@ type rleWriter struct {
 	str     []byte
 }
 
-func (w *rleWriter) appendUint(v uint64) { w.appendRow(v, nil) }
+// reset begins an empty column in the memory of the one before.
+func (w *rleWriter) reset(kind valueKind) {
+	*w = rleWriter{kind: kind, out: w.out[:0], literal: w.literal[:0]}
+}
 
-func (w *rleWriter) appendString(s string) { w.appendRow(0, []byte(s)) }
+func (w *rleWriter) appendUint(v uint64) { w.appendRow(v, nil) }
 
 func (w *rleWriter) appendRow(num uint64, str []byte) {
 	same := w.num == num && bytes.Equal(w.str, str)

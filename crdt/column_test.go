@@ -43,7 +43,7 @@ func decodeColumn(tb testing.TB, typ string, b []byte) (rows []string, again []b
 				w.appendNull()
 				rows = append(rows, "null")
 			case kind == kindString:
-				w.appendString(string(r.str))
+				w.appendRow(0, r.str)
 				rows = append(rows, text(string(r.str)))
 			default:
 				w.appendUint(r.num)
@@ -106,7 +106,7 @@ func encodeColumn(tb testing.TB, c testColumn) []byte {
 			} else {
 				get(raw, &s)
 				rle.kind = kindString
-				rle.appendString(s)
+				rle.appendRow(0, []byte(s))
 			}
 		case "delta":
 			if null {

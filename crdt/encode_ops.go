@@ -3,7 +3,7 @@ package crdt
 // opWriter writes ops into columns.
 type opWriter struct {
 	author ActorID
-	index  map[ActorID]uint64 // of the other actors
+	index  map[ActorID]uint32 // of the other actors
 
 	objActor, objCounter rleWriter
 	keyActor, keyString  rleWriter
@@ -18,65 +18,104 @@ type opWriter struct {
 
 func (w *opWriter) init(author ActorID, others []ActorID) {
 	w.author = author
-	w.index = make(map[ActorID]uint64, len(others))
+	w.index = make(map[ActorID]uint32, len(others))
 	for i, a := range others {
-		w.index[a] = uint64(i) + 1
+		w.index[a] = uint32(i) + 1
 	}
-	w.keyString.kind, w.markName.kind = kindString, kindString
-	w.keyCounter.rle.kind, w.predCounter.rle.kind = kindSleb, kindSleb
+	w.reset()
 }
 
-func (w *opWriter) actor(a ActorID) uint64 {
-	if a == w.author {
-		return 0
+// reset empties the columns and keeps their memory.
+func (w *opWriter) reset() {
+	for _, c := range [...]*rleWriter{
+		&w.objActor, &w.objCounter, &w.keyActor, &w.action, &w.valueMeta, &w.predCount, &w.predActor,
+	} {
+		c.reset(kindUleb)
 	}
-	return w.index[a]
+	w.keyString.reset(kindString)
+	w.markName.reset(kindString)
+	w.keyCounter.reset()
+	w.predCounter.reset()
+	w.insert.reset()
+	w.expand.reset()
+	w.value = w.value[:0]
 }
 
 func (w *opWriter) append(op *Op) {
-	w.action.appendUint(uint64(op.Action))
-	w.insert.append(op.Insert)
-	w.appendObject(op.Obj)
-	w.appendKey(op.Key)
-	start := len(w.value)
-	w.value = op.Value.appendPayload(w.value)
-	w.valueMeta.appendUint(uint64(len(w.value)-start)<<4 | uint64(op.Value.code))
-	w.predCount.appendUint(uint64(len(op.Preds)))
+	w.appendRow(&opRow{
+		action: op.Action, insert: op.Insert, expand: op.Expand, hasMark: op.HasMarkName,
+		obj: w.id(op.Obj), isElem: op.Key.IsElem, elem: w.id(op.Key.Elem),
+		key: []byte(op.Key.Name), mark: []byte(op.MarkName), preds: len(op.Preds),
+	})
+	w.appendValue(op.Value)
 	for _, pred := range op.Preds {
-		w.predActor.appendUint(w.actor(pred.Actor))
-		w.predCounter.append(int64(pred.Counter))
+		w.appendPred(w.id(pred))
 	}
-	w.expand.append(op.Expand)
-	if op.HasMarkName {
-		w.markName.appendString(op.MarkName)
+}
+
+func (w *opWriter) id(id OpID) rowID {
+	if id.IsZero() || id.Actor == w.author {
+		return rowID{counter: id.Counter}
+	}
+	return rowID{id.Counter, w.index[id.Actor]}
+}
+
+// appendRow appends everything of a row but its value and its preds. It keeps
+// the row's slices until finish.
+func (w *opWriter) appendRow(row *opRow) {
+	w.action.appendUint(uint64(row.action))
+	w.insert.append(row.insert)
+	w.appendObject(row.obj)
+	w.appendKey(row)
+	w.predCount.appendUint(uint64(row.preds))
+	w.expand.append(row.expand)
+	if row.hasMark {
+		w.markName.appendRow(0, row.mark)
 	} else {
 		w.markName.appendNull()
 	}
 }
 
-func (w *opWriter) appendObject(obj OpID) {
-	if obj.IsZero() {
+func (w *opWriter) appendValue(v Value) {
+	start := len(w.value)
+	w.value = v.appendPayload(w.value)
+	w.valueMeta.appendUint(uint64(len(w.value)-start)<<4 | uint64(v.code))
+}
+
+// appendPayload appends a value in its encoded form.
+func (w *opWriter) appendPayload(code ValueCode, payload []byte) {
+	w.value = append(w.value, payload...)
+	w.valueMeta.appendUint(uint64(len(payload))<<4 | uint64(code))
+}
+
+func (w *opWriter) appendPred(pred rowID) {
+	w.predActor.appendUint(uint64(pred.actor))
+	w.predCounter.append(int64(pred.counter))
+}
+
+func (w *opWriter) appendObject(obj rowID) {
+	if obj.counter == 0 {
 		w.objActor.appendNull()
 		w.objCounter.appendNull()
 		return
 	}
-	w.objActor.appendUint(w.actor(obj.Actor))
-	w.objCounter.appendUint(uint64(obj.Counter))
+	w.objActor.appendUint(uint64(obj.actor))
+	w.objCounter.appendUint(uint64(obj.counter))
 }
 
-func (w *opWriter) appendKey(key Key) {
-	if !key.IsElem {
+func (w *opWriter) appendKey(row *opRow) {
+	if !row.isElem {
 		w.keyActor.appendNull()
 		w.keyCounter.rle.appendNull()
-		w.keyString.appendString(key.Name)
+		w.keyString.appendRow(0, row.key)
 		return
 	}
 	w.keyString.appendNull()
-	w.keyCounter.append(int64(key.Elem.Counter))
-	if key.Elem.IsZero() {
+	w.keyCounter.append(int64(row.elem.counter))
+	if row.elem.counter == 0 {
 		w.keyActor.appendNull()
 	} else {
-		w.keyActor.appendUint(w.actor(key.Elem.Actor))
+		w.keyActor.appendUint(uint64(row.elem.actor))
 	}
 }
 

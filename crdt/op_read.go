@@ -24,7 +24,7 @@ type opRow struct {
 	preds   int
 }
 
-// opReader reads the ops of a change row by row. It checks the form of every
+// opReader reads the ops of a change, or the rows of a document, one by one. It checks the form of every
 // column, the range of actor indexes and the shape of ids, keys and values;
 // what ops may mean is checked by opChecker.
 type opReader struct {
@@ -39,26 +39,38 @@ type opReader struct {
 	predCount, predActor rleReader
 	predCounter          deltaReader
 	markName             rleReader
+
+	related opColumn // colPredCount, or colSuccCount in a document: the first of three columns
 }
 
 func (r *opReader) init(raw []byte, set *columnSet, actors int) {
-	*r = opReader{
-		actors:      uint64(actors),
-		objActor:    newRLEReader(set.of(raw, colObjActor), kindUleb),
-		objCounter:  newRLEReader(set.of(raw, colObjCounter), kindUleb),
-		keyActor:    newRLEReader(set.of(raw, colKeyActor), kindUleb),
-		keyCounter:  newDeltaReader(set.of(raw, colKeyCounter)),
-		keyString:   newRLEReader(set.of(raw, colKeyString), kindString),
-		insert:      newBoolReader(set.of(raw, colInsert)),
-		action:      newRLEReader(set.of(raw, colAction), kindUleb),
-		valueMeta:   newRLEReader(set.of(raw, colValueMeta), kindUleb),
-		value:       set.of(raw, colValue),
-		predCount:   newRLEReader(set.of(raw, colPredCount), kindUleb),
-		predActor:   newRLEReader(set.of(raw, colPredActor), kindUleb),
-		predCounter: newDeltaReader(set.of(raw, colPredCounter)),
-		expand:      newBoolReader(set.of(raw, colExpand)),
-		markName:    newRLEReader(set.of(raw, colMarkName), kindString),
-	}
+	*r = opReader{related: colPredCount}
+	r.initColumns(func(col opColumn) []byte { return set.of(raw, col) }, actors)
+}
+
+// initDocument makes r read the rows of a document, with their successors in
+// the place of preds.
+func (r *opReader) initDocument(rows *rowData, actors int) {
+	*r = opReader{related: colSuccCount}
+	r.initColumns(func(col opColumn) []byte { return rows[col] }, actors)
+}
+
+func (r *opReader) initColumns(of func(opColumn) []byte, actors int) {
+	r.actors = uint64(actors)
+	r.objActor = newRLEReader(of(colObjActor), kindUleb)
+	r.objCounter = newRLEReader(of(colObjCounter), kindUleb)
+	r.keyActor = newRLEReader(of(colKeyActor), kindUleb)
+	r.keyCounter = newDeltaReader(of(colKeyCounter))
+	r.keyString = newRLEReader(of(colKeyString), kindString)
+	r.insert = newBoolReader(of(colInsert))
+	r.action = newRLEReader(of(colAction), kindUleb)
+	r.valueMeta = newRLEReader(of(colValueMeta), kindUleb)
+	r.value = of(colValue)
+	r.predCount = newRLEReader(of(r.related), kindUleb)
+	r.predActor = newRLEReader(of(r.related+1), kindUleb)
+	r.predCounter = newDeltaReader(of(r.related + 2))
+	r.expand = newBoolReader(of(colExpand))
+	r.markName = newRLEReader(of(colMarkName), kindString)
 }
 
 // next reads one op. Its preds follow by nextPred, row.preds times, before the
@@ -87,7 +99,7 @@ func (r *opReader) next(row *opRow) error {
 	if err := r.readMark(row); err != nil {
 		return err
 	}
-	preds, err := required(colPredCount, &r.predCount)
+	preds, err := required(r.related, &r.predCount)
 	if err != nil {
 		return err
 	}
@@ -102,7 +114,7 @@ func required(col opColumn, r *rleReader) (uint64, error) {
 		return 0, columnError(col, err)
 	}
 	if !ok {
-		return 0, refuse(ReasonMalformed, "null in the %s column", opColumns[col].name)
+		return 0, refuse(ReasonMalformed, "null in the %s column", col)
 	}
 	return r.num, nil
 }
@@ -190,23 +202,23 @@ func (r *opReader) readMark(row *opRow) (err error) {
 
 // nextPred reads one pred of the op read last.
 func (r *opReader) nextPred() (rowID, error) {
-	actor, err := required(colPredActor, &r.predActor)
+	actor, err := required(r.related+1, &r.predActor)
 	if err != nil {
 		return rowID{}, err
 	}
 	counter, ok, err := r.predCounter.nextCounter()
 	if err != nil {
-		return rowID{}, columnError(colPredCounter, err)
+		return rowID{}, columnError(r.related+2, err)
 	}
 	if !ok || counter == 0 {
-		return rowID{}, refuse(ReasonBadPred, "pred without a counter")
+		return rowID{}, refuse(ReasonBadPred, "null or 0 in the %s column", r.related+2)
 	}
-	return r.id(colPredActor, counter, actor)
+	return r.id(r.related+1, counter, actor)
 }
 
 func (r *opReader) id(col opColumn, counter uint32, actor uint64) (rowID, error) {
 	if actor >= r.actors {
-		return rowID{}, refuse(ReasonBadOp, "%s index %d, the change names %d actors", opColumns[col].name, actor, r.actors)
+		return rowID{}, refuse(ReasonBadOp, "%s index %d, there are %d actors", col, actor, r.actors)
 	}
 	return rowID{counter, uint32(actor)}, nil
 }
@@ -221,7 +233,7 @@ func (r *opReader) end() error {
 		{colObjActor, &r.objActor}, {colObjCounter, &r.objCounter},
 		{colKeyActor, &r.keyActor}, {colKeyCounter, &r.keyCounter.rle}, {colKeyString, &r.keyString},
 		{colAction, &r.action}, {colValueMeta, &r.valueMeta},
-		{colPredCount, &r.predCount}, {colPredActor, &r.predActor}, {colPredCounter, &r.predCounter.rle},
+		{r.related, &r.predCount}, {r.related + 1, &r.predActor}, {r.related + 2, &r.predCounter.rle},
 		{colMarkName, &r.markName},
 	} {
 		if err := c.rle.end(); err != nil {

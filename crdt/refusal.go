@@ -19,6 +19,7 @@ const (
 	ReasonBadValue      Reason = "bad-value"      // a value whose payload doesn't fit its type
 	ReasonBadOp         Reason = "bad-op"         // an op that no document can hold
 	ReasonBadPred       Reason = "bad-pred"       // preds unsorted, repeated, not older than the op, or missing
+	ReasonBadDocument   Reason = "bad-document"   // rows, changes and heads of a document contradict each other
 
 	ReasonDuplicateSeq Reason = "duplicate-seq" // another change holds this actor and seq
 	ReasonSeqGap       Reason = "seq-gap"       // seq isn't the actor's last plus one
@@ -27,10 +28,10 @@ const (
 	ReasonUnknownActor Reason = "unknown-actor" // refers to ops of an actor with no known change
 )
 
-// RefusalError says why the gate does not accept a change. A refused change is
-// neither stored nor relayed nor queued.
+// RefusalError says why the gate does not accept a change or a document. What is
+// refused is neither stored nor relayed nor queued.
 type RefusalError struct {
-	Hash   Hash // zero when it could not be computed or the checksum contradicts it
+	Hash   Hash // of the change; zero when it is unknown or the checksum contradicts it
 	Reason Reason
 	Detail string // for people; may quote lengths and counters, never document content
 }
@@ -38,7 +39,7 @@ type RefusalError struct {
 // Error names the hash when there is one, the reason and the detail.
 func (e *RefusalError) Error() string {
 	if e.Hash == (Hash{}) {
-		return fmt.Sprintf("refuse change: %s: %s", e.Reason, e.Detail)
+		return fmt.Sprintf("refuse: %s: %s", e.Reason, e.Detail)
 	}
 	return fmt.Sprintf("refuse change %s: %s: %s", e.Hash, e.Reason, e.Detail)
 }
