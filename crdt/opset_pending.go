@@ -7,11 +7,11 @@ type pendingChange struct {
 	first   uint32 // counter of ops[0]
 	ops     []pendingOp
 	preds   []lamport
-	actors  []uint32   // of the change's actor table
-	objects int        // of the op set, before the change
-	makes   []uint32   // ops that make objects, in order: the nth becomes object objects+n
-	climbs  []climb    // see checkMarkEnds; only for changes with mark ends
-	touched []touched  // complex elements whose width may have changed
+	actors  []uint32  // of the change's actor table
+	objects int       // of the op set, before the change
+	makes   []uint32  // ops that make objects, in order: the nth becomes object objects+n
+	climbs  []climb   // see checkMarkEnds; only for changes with mark ends
+	touched []touched // complex elements whose width may have changed
 }
 
 type pendingOp struct {
