@@ -47,11 +47,16 @@ func (b *batch) writable(def *bucket) *bbolt.Bucket {
 
 // put seals and writes a record. It takes payload over and may append to it; key stays the caller's.
 func (b *batch) put(def *bucket, key, payload []byte) {
+	b.putSealed(def, key, def.seal(key, payload))
+}
+
+// putSealed writes a record whose value has its checksum already.
+func (b *batch) putSealed(def *bucket, key, value []byte) {
 	bk := b.writable(def)
 	if bk == nil {
 		return
 	}
-	if err := bk.Put(key, def.seal(key, payload)); err != nil {
+	if err := bk.Put(key, value); err != nil {
 		b.failed = fmt.Errorf("put into bucket %s, key %x: %w", def.name, key, err)
 	}
 	b.puts++

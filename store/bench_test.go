@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"testing"
+	"time"
 )
 
 // BenchmarkAppend has one writer per document, each waiting for its change to be durable before it appends the next.
@@ -126,4 +127,47 @@ func pagesInUse(b *testing.B, s *Store) (used int) {
 		b.Fatal(err)
 	}
 	return used
+}
+
+// BenchmarkSnapshot replaces a document's changes while another document's writer appends, and reports how long that
+// one waits at worst, beside what it waits without a snapshot.
+func BenchmarkSnapshot(b *testing.B) {
+	for _, n := range []int{10_000, 50_000} {
+		b.Run(fmt.Sprintf("changes=%d", n), func(b *testing.B) {
+			var worst, usual time.Duration
+			for b.Loop() {
+				s := open(b, b.TempDir(), Options{})
+				d := doc("acme", 1)
+				for first := 0; first < n; first += 1000 {
+					mustPut(b, s, appendOf(d, uint64(first), 1000))
+				}
+				snap := snapshotOf(changes(d, 0, n))
+				next := uint64(0)
+				edit := func() time.Duration {
+					start := time.Now()
+					mustPut(b, s, appendOf(doc("acme", 2), next, 1))
+					next++
+					return time.Since(start)
+				}
+				for range 50 {
+					usual = max(usual, edit())
+				}
+				stored := make(chan struct{})
+				hash := func(i uint64) Hash { return Hash(snap.Graph[i*hashSize:]) }
+				if err := s.PutSnapshot(b.Context(), d, snap, hash, func(error) { close(stored) }); err != nil {
+					b.Fatal(err)
+				}
+				worst = max(worst, edit())
+				<-stored
+				for left := records(b, s, d); left > 0; left = records(b, s, d) {
+					worst = max(worst, edit())
+				}
+				if err := s.Close(); err != nil {
+					b.Error(err)
+				}
+			}
+			b.ReportMetric(float64(usual.Microseconds())/1000, "usual-ms")
+			b.ReportMetric(float64(worst.Microseconds())/1000, "worst-ms")
+		})
+	}
 }

@@ -42,4 +42,8 @@ type Info struct {
 	Changes uint64
 	Heads   []Hash // as given by the latest Append; the caller owns the slice
 	Bytes   uint64 // sum of the changes' chunk bytes
+
+	SnapshotChanges uint64 // changes that the snapshot covers: indexes below; 0 without a snapshot
+	SnapshotBytes   uint64 // its chunk
+	TailBytes       uint64 // sum of the chunk bytes of the changes after the snapshot
 }

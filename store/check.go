@@ -23,8 +23,11 @@ type CheckOptions struct {
 	MaxFaults int
 }
 
-// DocumentVerifier rebuilds a document's change graph. Add gets the changes in stored order and must not keep chunk.
+// DocumentVerifier rebuilds a document's change graph. Start, which comes first if at all, gets the document's snapshot
+// and proves that its chunk holds the changes of its graph, in that order. Add gets the other changes in stored order.
+// Neither may keep the bytes.
 type DocumentVerifier interface {
+	Start(Snapshot) error
 	Add(hash Hash, chunk []byte) error
 	Heads() []Hash
 }
@@ -37,6 +40,7 @@ type Report struct {
 	Documents uint64
 	Changes   uint64
 	Bytes     uint64 // sum of the changes' chunk bytes
+	Snapshots uint64
 	Records   uint64 // of all buckets
 	FileBytes uint64
 	Faults    []Fault
@@ -125,7 +129,7 @@ func (c *checker) tell() {
 }
 
 // Check verifies a data folder, or a copy of its file, without changing it: the page structure, every record's
-// checksum and form, every change's SHA-256, the numbering of changes, attribution without gaps, counts, heads, and
+// checksum and form, every change's SHA-256, every snapshot, the numbering of changes, attribution without gaps, counts, heads, and
 // references between buckets. An error means that the check couldn't be made: ErrLocked when a server holds the
 // folder (check a copy, or stop it). Faults are in the report.
 func Check(ctx context.Context, dir string, o CheckOptions) (Report, error) {

@@ -36,8 +36,24 @@ func fill(t testing.TB) (dir string) {
 	if err := s.PutRevocation(t.Context(), r, nil); err != nil {
 		t.Fatal(err)
 	}
+	mustSnapshot(t, s, doc("acme", 5), 20)
+	settle(t, s)
 	closeAndCheck(t, s, dir)
+	edit(t, dir, func(tx *bbolt.Tx) { // as if the process had ended before the last covered change was deleted
+		key := documentKey(5)
+		tx.Bucket([]byte("snapshot-trims")).Put(key, snapshotTrimsBucket.seal(key, nil))
+		key = appendU64(key, 19)
+		c := changes(doc("acme", 5), 19, 1)[0]
+		tx.Bucket([]byte("changes")).Put(key, changesBucket.seal(key, append(c.Hash[:], c.Bytes...)))
+	})
+	checkClean(t, dir)
 	return dir
+}
+
+// documentKey is the key of a document of the first company.
+func documentKey(n byte) []byte {
+	d := doc("acme", n)
+	return append(appendU32(nil, 1), d.Document[:]...)
 }
 
 // use reads and writes everything once. It must not panic; whatever error it meets has to be a known one.
@@ -61,9 +77,14 @@ func use(t testing.TB, dir string) (met []error) {
 		d := doc("acme", n)
 		_, _, err := s.Document(d)
 		note(err)
-		note(s.Changes(d, 0, math.MaxUint64, func(uint64, Change) error { return nil }))
+		first := uint64(0)
+		note(s.ViewSnapshot(d, func(v Snapshot) error { first = v.Changes; return nil }))
+		err = s.Changes(d, first, math.MaxUint64, func(uint64, Change) error { return nil })
+		if !errors.Is(err, ErrInSnapshot) {
+			note(err)
+		}
 		note(s.Attributions(d, 0, math.MaxUint64, func(Run) error { return nil }))
-		if _, err = s.Change(d, 17); !errors.Is(err, ErrNotFound) {
+		if _, err = s.Change(d, 17); !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrInSnapshot) {
 			note(err)
 		}
 	}
@@ -260,6 +281,53 @@ func TestForgedRecord(t *testing.T) {
 			copy(v, appendU32(nil, 999))
 			put(tx, attributionsBucket, at(10), v)
 		},
+		"snapshot of more": func(tx *bbolt.Tx) {
+			forgeSnapshot(tx, func(r *snapshotRecord) { r.changes++ })
+		},
+		"snapshot of less": func(tx *bbolt.Tx) {
+			forgeSnapshot(tx, func(r *snapshotRecord) { r.changes-- })
+		},
+		"snapshot of other bytes": func(tx *bbolt.Tx) {
+			forgeSnapshot(tx, func(r *snapshotRecord) { r.bytes++ })
+		},
+		"longer snapshot": func(tx *bbolt.Tx) {
+			forgeSnapshot(tx, func(r *snapshotRecord) { r.chunk++ })
+		},
+		"huge snapshot": func(tx *bbolt.Tx) {
+			forgeSnapshot(tx, func(r *snapshotRecord) { r.graph = math.MaxUint64 })
+		},
+		"another chunk": func(tx *bbolt.Tx) {
+			k := appendPartKey(nil, documentKey(5), chunkPart, 0)
+			v := get(tx, snapshotPartsBucket, k)
+			v[len(v)-1]++
+			put(tx, snapshotPartsBucket, k, v)
+		},
+		"another graph": func(tx *bbolt.Tx) {
+			k := appendPartKey(nil, documentKey(5), graphPart, 0)
+			v := get(tx, snapshotPartsBucket, k)
+			v[0]++
+			put(tx, snapshotPartsBucket, k, v)
+		},
+		"part too many": func(tx *bbolt.Tx) {
+			put(tx, snapshotPartsBucket, appendPartKey(nil, documentKey(5), graphPart, 1), []byte{1})
+		},
+		"part of no kind": func(tx *bbolt.Tx) {
+			put(tx, snapshotPartsBucket, appendPartKey(nil, documentKey(5), 'x', 0), []byte{1})
+		},
+		"part without snapshot": func(tx *bbolt.Tx) {
+			put(tx, snapshotPartsBucket, appendPartKey(nil, documentKey(2), graphPart, 0), []byte{1})
+		},
+		"part without document": func(tx *bbolt.Tx) {
+			put(tx, snapshotPartsBucket, appendPartKey(nil, documentKey(9), graphPart, 0), []byte{1})
+		},
+		"trim without snapshot": func(tx *bbolt.Tx) { put(tx, snapshotTrimsBucket, documentKey(2), nil) },
+		"trim without document": func(tx *bbolt.Tx) { put(tx, snapshotTrimsBucket, documentKey(9), nil) },
+		"covered change": func(tx *bbolt.Tx) {
+			tx.Bucket([]byte("snapshot-trims")).Delete(documentKey(5))
+		},
+		"tail begins late": func(tx *bbolt.Tx) {
+			tx.Bucket([]byte("changes")).Delete(appendU64(documentKey(5), 20))
+		},
 		"unknown company": func(tx *bbolt.Tx) {
 			put(tx, syncStatesBucket, append(appendU32(nil, 9), make([]byte, 32)...), []byte("state"))
 		},
@@ -275,6 +343,13 @@ func TestForgedRecord(t *testing.T) {
 			use(t, dir)
 		})
 	}
+}
+
+func forgeSnapshot(tx *bbolt.Tx, change func(*snapshotRecord)) {
+	key := documentKey(5)
+	r, _ := reader{tx: tx}.snapshot(key)
+	change(&r)
+	tx.Bucket([]byte("snapshots")).Put(key, snapshotsBucket.seal(key, r.encode()))
 }
 
 func forgeDocument(tx *bbolt.Tx, key []byte, change func(*document)) {

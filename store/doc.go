@@ -21,7 +21,7 @@
 // bucket name, key and payload, so that a record which was moved to another key is seen as damaged too.
 //
 //	bucket             key                                         payload
-//	meta               "format"                                    4B version, which is 1
+//	meta               "format"                                    4B version, which is 2
 //	meta               "storage-id"                                36B UUID text of this node
 //	companies          name                                        4B company
 //	company-names      4B company                                  name
@@ -30,6 +30,11 @@
 //	documents          4B company, 16B document                    8B changes, 8B chunk bytes, 8B first index of the last
 //	                                                               run, 32B for each head
 //	changes            4B company, 16B document, 8B index          32B hash, type 1 chunk
+//	snapshots          4B company, 16B document                    8B changes, 8B chunk bytes of these, 8B bytes of the
+//	                                                               document chunk, 8B bytes of the graph record
+//	snapshot-parts     4B company, 16B document, 1B kind, 4B part  up to 32 KiB of document chunk (kind 'c') or graph
+//	                                                               record (kind 'g')
+//	snapshot-trims     4B company, 16B document                    nothing
 //	attributions       4B company, 16B document, 8B first index    4B user, 4B device (0 unknown), 8B time, entries
 //	sync-states        4B company, 16B document, 16B client        encoded sync state
 //	rejections         4B company, 8B sequence                     8B first time, 8B last time, 8B count, 16B document,
@@ -39,7 +44,16 @@
 //	revocations        4B company, 1B kind ('u' or 't'), ID        8B time, 8B until (0 for ever), by whom
 //	revocation-expiry  8B until, key of the revocation             nothing
 //
-// Changes are numbered from 0 without gaps. A client in sync-states is the start of
+// Changes are numbered from 0 without gaps. A snapshot replaces the first of them: it covers the indexes below its
+// count, and changes holds the rest, the document's tail. Writing a snapshot and its record in snapshot-trims is one
+// transaction, from which on nobody reads the covered changes from their records; these are deleted after that, in
+// small transactions from the first index on, of which the last one removes the record in snapshot-trims. A document
+// record's sums and the attributions go on counting all changes.
+//
+// A file of format 1 has none of the three snapshot buckets; opening it makes it one of format 2, which a program of
+// format 1 refuses.
+//
+// A client in sync-states is the start of
 // SHA-256(2B length of user, user, storage ID).
 //
 // A run in attributions covers consecutive changes from one user and device. Its entries are the appends: a uvarint

@@ -16,7 +16,14 @@ func (s *Store) Document(key DocKey) (info Info, ok bool, err error) {
 		if err != nil || !known {
 			return err
 		}
-		info, ok = Info{Changes: d.changes, Bytes: d.bytes, Heads: splitHashes(d.heads)}, true
+		snap, err := r.snapshot(k)
+		if err != nil {
+			return err
+		}
+		info, ok = Info{
+			Changes: d.changes, Bytes: d.bytes, Heads: splitHashes(d.heads),
+			SnapshotChanges: snap.changes, SnapshotBytes: snap.chunk, TailBytes: d.bytes - min(d.bytes, snap.bytes),
+		}, true
 		return nil
 	})
 	if err != nil {
@@ -34,7 +41,8 @@ func splitHashes(b []byte) []Hash {
 }
 
 // Changes calls fn for the committed changes from <= i < to in order; it stops at the last one stored, and does
-// nothing for a document that doesn't exist. c.Bytes aliases the mapped file and is valid only during fn. An error
+// nothing for a document that doesn't exist. It returns ErrInSnapshot when a snapshot covers the first of them: then
+// they are in its chunk. c.Bytes aliases the mapped file and is valid only during fn. An error
 // from fn ends the call and is returned. fn must be quick and must not wait for a write: an open read keeps the file
 // from growing.
 func (s *Store) Changes(key DocKey, from, to uint64, fn func(i uint64, c Change) error) error {
@@ -66,12 +74,19 @@ func (r reader) changes(key DocKey, from, to uint64, fn func(i uint64, c Change)
 	if err != nil || !ok {
 		return err
 	}
+	to = min(to, d.changes)
+	snap, err := r.snapshot(k)
+	if err != nil {
+		return err
+	}
+	if from < min(to, snap.changes) {
+		return fmt.Errorf("change %d: %w", from, ErrInSnapshot)
+	}
 	bk, err := r.bucket(changesBucket)
 	if err != nil {
 		return err
 	}
 	c := bk.Cursor()
-	to = min(to, d.changes)
 	for i := from; i < to; i++ {
 		want := appendU64(k, i)
 		var found, value []byte
@@ -106,7 +121,7 @@ func readChange(want, found, value []byte) (Change, error) {
 	return Change{Hash: Hash(v[:hashSize]), Bytes: v[hashSize:]}, nil
 }
 
-// Change returns a copy of one change's chunk, or ErrNotFound.
+// Change returns a copy of one change's chunk, ErrInSnapshot, or ErrNotFound.
 func (s *Store) Change(key DocKey, i uint64) (chunk []byte, err error) {
 	if i+1 == 0 {
 		return nil, fmt.Errorf("read change %d of document %s: %w", i, key.Document, ErrNotFound)

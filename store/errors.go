@@ -26,6 +26,9 @@ var (
 	// ErrVersion is returned by Open and Check for a file that a newer Concord wrote.
 	ErrVersion = errors.New("store format is newer than this program")
 
+	// ErrInSnapshot is returned for changes that a document's snapshot covers.
+	ErrInSnapshot = errors.New("changes are in the snapshot")
+
 	// ErrNotFound is returned for a change that the document doesn't hold.
 	ErrNotFound = errors.New("not found")
 )

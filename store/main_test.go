@@ -109,6 +109,49 @@ type chain struct{ last []Hash }
 
 func newChain() DocumentVerifier { return &chain{} }
 
+func (c *chain) Start(snap Snapshot) error {
+	list, err := readSnapshot(snap)
+	if err != nil || uint64(len(list)) != snap.Changes {
+		return fmt.Errorf("snapshot has %d changes, %v", len(list), err)
+	}
+	c.last = []Hash{list[len(list)-1].Hash}
+	return nil
+}
+
+// snapshotOf makes the tests' snapshot of changes: 4B length and bytes of each are the chunk, their hashes the graph.
+func snapshotOf(list []Change) Snapshot {
+	s := Snapshot{Changes: uint64(len(list))}
+	for _, c := range list {
+		s.Chunk = append(appendU32(s.Chunk, uint32(len(c.Bytes))), c.Bytes...)
+		s.Graph = append(s.Graph, c.Hash[:]...)
+	}
+	return s
+}
+
+func readSnapshot(s Snapshot) (list []Change, err error) {
+	hashes := splitHashes(s.Graph)
+	for rest := s.Chunk; len(rest) > 0; {
+		if len(rest) < 4 || len(rest)-4 < int(u32(rest)) || len(list) == len(hashes) {
+			return list, errors.New("chunk is malformed")
+		}
+		c := Change{Hash: hashes[len(list)], Bytes: rest[4 : 4+u32(rest)]}
+		if sha256.Sum256(c.Bytes[8:]) != c.Hash {
+			return list, fmt.Errorf("change %d has another hash", len(list))
+		}
+		list, rest = append(list, c), rest[4+u32(rest):]
+	}
+	return list, nil
+}
+
+// putSnapshotOf replaces the first n changes of a document that appendOf made.
+func putSnapshotOf(t testing.TB, s *Store, d DocKey, n int) error {
+	t.Helper()
+	list := changes(d, 0, n)
+	return wait(t, func(done func(error)) error {
+		return s.PutSnapshot(context.Background(), d, snapshotOf(list), func(i uint64) Hash { return list[i].Hash }, done)
+	})
+}
+
 func (c *chain) Add(h Hash, b []byte) error {
 	if len(b) < 24 {
 		return errors.New("too short")

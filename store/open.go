@@ -18,7 +18,7 @@ import (
 
 const (
 	fileName      = "concord.db"
-	formatVersion = 1
+	formatVersion = 2
 	lockTimeout   = time.Second
 
 	// initialMmap reserves address space, not memory: growing the file within it never has to wait for readers.
@@ -111,7 +111,8 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 	s := &Store{db: db, o: o, space: semaphore.NewWeighted(o.QueueBytes)}
 	s.work.L, s.notify.L = &s.mu, &s.mu
-	if err := s.prepare(); err != nil {
+	trims, err := s.prepare()
+	if err != nil {
 		db.Close()
 		if beyondAnyFile(err) {
 			err = fmt.Errorf("page structure is damaged: %w: %w", err, ErrCorrupt)
@@ -121,6 +122,9 @@ func Open(dir string, o Options) (*Store, error) {
 	s.running.Add(2)
 	go s.runCommitter()
 	go s.runNotifier()
+	for _, key := range trims {
+		s.trim(key)
+	}
 	return s, nil
 }
 
@@ -194,65 +198,86 @@ func syncDir(dir string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// prepare creates the buckets of a new file, checks the format of an old one, and expires revocations.
-func (s *Store) prepare() (err error) {
+// prepare creates the buckets of a new file, brings an old one up to this format, and expires revocations. It returns
+// the documents to trim.
+func (s *Store) prepare() (trims [][]byte, err error) {
 	defer guard(&err, nil)()
 	tx, err := s.db.Begin(true)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer tx.Rollback()
+	b := newBatch(tx)
 	if first, _ := tx.Cursor().First(); first == nil {
-		err = create(tx)
+		err = b.create()
 	} else {
-		err = checkFormat(reader{tx: tx})
+		err = b.upgrade()
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r := reader{tx: tx}
-	text, ok, err := r.get(metaBucket, storageIDKey)
+	text, ok, err := b.get(metaBucket, storageIDKey)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !ok {
-		return metaBucket.corrupt(storageIDKey, "record is missing")
+		return nil, metaBucket.corrupt(storageIDKey, "record is missing")
 	}
 	s.storageID = string(text)
-	b := newBatch(tx)
+	if trims, err = b.trims(); err != nil {
+		return nil, err
+	}
 	if err := b.expireRevocations(s.o.Now()); err != nil {
-		return err
+		return nil, err
 	}
 	if b.failed != nil {
-		return b.failed
+		return nil, b.failed
 	}
-	return tx.Commit()
+	return trims, tx.Commit()
 }
 
-func create(tx *bbolt.Tx) error {
-	for _, def := range allBuckets {
-		if _, err := tx.CreateBucket([]byte(def.name)); err != nil {
-			return fmt.Errorf("create bucket %s: %w", def.name, err)
-		}
+func (b *batch) create() error {
+	if err := b.createBuckets(0); err != nil {
+		return err
 	}
-	b := newBatch(tx)
-	b.put(metaBucket, formatKey, appendU32(nil, formatVersion))
 	b.put(metaBucket, storageIDKey, []byte(newUUID()))
 	return b.failed
 }
 
-// checkFormat refuses files of newer programs, and files that aren't ours.
-func checkFormat(r reader) error {
+// createBuckets adds what came after a format version.
+func (b *batch) createBuckets(version uint32) error {
+	for _, def := range allBuckets {
+		if def.since <= version {
+			continue
+		}
+		if _, err := b.tx.CreateBucket([]byte(def.name)); err != nil {
+			return fmt.Errorf("create bucket %s: %w", def.name, err)
+		}
+	}
+	b.put(metaBucket, formatKey, appendU32(nil, formatVersion))
+	return b.failed
+}
+
+func (b *batch) upgrade() error {
+	version, err := b.format()
+	if err != nil || version == formatVersion {
+		return err
+	}
+	return b.createBuckets(version)
+}
+
+// format returns the version of the file. It refuses files of newer programs, and files that aren't ours.
+func (r reader) format() (uint32, error) {
 	v, ok, err := r.get(metaBucket, formatKey)
 	switch {
 	case err != nil:
-		return err
-	case !ok || len(v) != 4:
-		return metaBucket.corrupt(formatKey, "format version is missing")
+		return 0, err
+	case !ok || len(v) != 4 || u32(v) == 0:
+		return 0, metaBucket.corrupt(formatKey, "format version is missing")
 	case u32(v) > formatVersion:
-		return fmt.Errorf("%w: the file has format %d, this program reads up to %d", ErrVersion, u32(v), formatVersion)
+		return 0, fmt.Errorf("%w: the file has format %d, this program reads up to %d", ErrVersion, u32(v), formatVersion)
 	}
-	return nil
+	return u32(v), nil
 }
 
 // newUUID returns a random (version 4) UUID as text.

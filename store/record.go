@@ -24,6 +24,8 @@ type bucket struct {
 	name string
 	fill float64 // bbolt's fill percent, 0 for its default
 	seed uint32  // CRC of the name
+
+	since uint32 // format version that brought it
 }
 
 // Keys of one document come in ascending order, so a page that splits can be left nearly full. Measured with
@@ -44,16 +46,24 @@ var (
 	rejectionIndexBucket   = newBucket("rejection-index", 0)
 	revocationsBucket      = newBucket("revocations", 0)
 	revocationExpiryBucket = newBucket("revocation-expiry", 0)
+	snapshotsBucket        = newBucket("snapshots", 0).in(2)
+	snapshotPartsBucket    = newBucket("snapshot-parts", appendFill).in(2)
+	snapshotTrimsBucket    = newBucket("snapshot-trims", 0).in(2)
 
 	allBuckets = [...]*bucket{
 		metaBucket, companiesBucket, companyNamesBucket, labelsBucket, labelTextsBucket, documentsBucket,
 		changesBucket, attributionsBucket, syncStatesBucket, rejectionsBucket, rejectionIndexBucket,
-		revocationsBucket, revocationExpiryBucket,
+		revocationsBucket, revocationExpiryBucket, snapshotsBucket, snapshotPartsBucket, snapshotTrimsBucket,
 	}
 )
 
 func newBucket(name string, fill float64) *bucket {
-	return &bucket{name: name, fill: fill, seed: crc32.Checksum([]byte(name), castagnoli)}
+	return &bucket{name: name, fill: fill, seed: crc32.Checksum([]byte(name), castagnoli), since: 1}
+}
+
+func (b *bucket) in(version uint32) *bucket {
+	b.since = version
+	return b
 }
 
 func (b *bucket) crc(key, payload []byte) uint32 {

@@ -10,12 +10,13 @@ import (
 
 // checkRecords verifies every record of every bucket.
 func (c *checker) checkRecords(r reader) error {
-	if err := checkFormat(r); err != nil {
+	version, err := r.format()
+	if err != nil {
 		return err
 	}
 	k := &recordChecker{checker: c, reader: r}
 	for _, def := range allBuckets {
-		if r.tx.Bucket([]byte(def.name)) == nil {
+		if def.since <= version && r.tx.Bucket([]byte(def.name)) == nil {
 			k.fault(def, nil, adviceRestore, "bucket is missing")
 			return nil
 		}
@@ -52,7 +53,8 @@ type recordChecker struct {
 func (k *recordChecker) fault(def *bucket, key []byte, advice, format string, args ...any) {
 	f := Fault{Bucket: def.name, Key: hex.EncodeToString(key), Problem: fmt.Sprintf(format, args...), Advice: advice}
 	switch def {
-	case documentsBucket, changesBucket, attributionsBucket, syncStatesBucket:
+	case documentsBucket, changesBucket, attributionsBucket, syncStatesBucket,
+		snapshotsBucket, snapshotPartsBucket, snapshotTrimsBucket:
 		if len(key) >= documentKeySize {
 			f.Company, _ = k.companyName(u32(key))
 			f.Document = id.DocumentID(key[companySize:documentKeySize]).String()

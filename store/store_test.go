@@ -61,7 +61,7 @@ func TestAppendSurvivesReopening(t *testing.T) {
 	if err != nil || !ok {
 		t.Fatalf("document: %v %v", ok, err)
 	}
-	if diff := cmp.Diff(Info{Changes: 5, Heads: []Hash{want[4].Hash}, Bytes: uint64(size)}, info); diff != "" {
+	if diff := cmp.Diff(Info{Changes: 5, Heads: []Hash{want[4].Hash}, Bytes: uint64(size), TailBytes: uint64(size)}, info); diff != "" {
 		t.Errorf("info (-want +got):\n%s", diff)
 	}
 	if b, err := s.Change(d, 4); err != nil || !bytes.Equal(b, want[4].Bytes) {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
-	"concord/crdt"
+	"concord/internal/snapshot"
 	"concord/store"
 )
 
@@ -18,7 +18,7 @@ type checkCommand struct {
 func (c *checkCommand) Run(ctx context.Context, s streams) error {
 	bar := newProgressLine(s.err)
 	report, err := store.Check(ctx, c.Data, store.CheckOptions{
-		NewDocument: func() store.DocumentVerifier { return &documentVerifier{graph: crdt.NewGraph()} },
+		NewDocument: func() store.DocumentVerifier { return snapshot.NewVerifier() },
 		Progress:    func(p store.Progress) { bar.show("checking", p.Done, p.Total, "records") },
 	})
 	bar.clear()
@@ -36,8 +36,8 @@ func (c *checkCommand) Run(ctx context.Context, s streams) error {
 	for _, f := range report.Faults {
 		fmt.Fprintln(s.out, f)
 	}
-	fmt.Fprintf(s.out, "%s: %d documents, %d changes (%d bytes), %d records, file of %d bytes: ",
-		c.Data, report.Documents, report.Changes, report.Bytes, report.Records, report.FileBytes)
+	fmt.Fprintf(s.out, "%s: %d documents, %d changes (%d bytes), %d snapshots, %d records, file of %d bytes: ",
+		c.Data, report.Documents, report.Changes, report.Bytes, report.Snapshots, report.Records, report.FileBytes)
 	if report.OK() {
 		fmt.Fprintln(s.out, "everything is as it should be")
 		return nil
@@ -45,36 +45,4 @@ func (c *checkCommand) Run(ctx context.Context, s streams) error {
 	fmt.Fprintf(s.out, "%d faults\n", report.Count)
 	fmt.Fprintf(s.err, "concord: %s is damaged; keep a copy of it, and restore a backup before the server writes to it again\n", c.Data)
 	return errReported
-}
-
-// documentVerifier reads the changes of one document as the server would.
-type documentVerifier struct{ graph *crdt.Graph }
-
-// Add passes a stored change through the parser and the gate.
-func (v *documentVerifier) Add(hash store.Hash, chunk []byte) error {
-	change, err := crdt.ParseChange(chunk, crdt.Limits{Ops: maxStored, Deps: maxStored, ChunkBytes: maxStored})
-	if err != nil {
-		return err
-	}
-	if change.Hash != crdt.Hash(hash) {
-		return fmt.Errorf("the change's hash is %s", change.Hash)
-	}
-	if _, err := v.graph.Append(change.Header()); err != nil {
-		return err
-	}
-	v.graph.Publish(v.graph.Staged())
-	return nil
-}
-
-// maxStored is above every limit that a server may have been run with.
-const maxStored = 1 << 30
-
-// Heads returns the heads that the changes make.
-func (v *documentVerifier) Heads() []store.Hash {
-	heads := v.graph.Heads()
-	out := make([]store.Hash, len(heads))
-	for i, h := range heads {
-		out[i] = store.Hash(h)
-	}
-	return out
 }

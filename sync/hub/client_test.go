@@ -11,6 +11,7 @@ import (
 
 	"concord/crdt"
 	"concord/internal/id"
+	"concord/internal/snapshot"
 	"concord/store"
 	"concord/sync/protocol"
 	"concord/sync/wire"
@@ -76,7 +77,7 @@ func newRig(tb testing.TB, o Options) *rig {
 	tb.Cleanup(func() {
 		r.stop()
 		report, err := store.Check(context.Background(), r.dir, store.CheckOptions{
-			NewDocument: func() store.DocumentVerifier { return &verifier{crdt.NewGraph()} },
+			NewDocument: func() store.DocumentVerifier { return snapshot.NewVerifier() },
 		})
 		if err != nil || !report.OK() {
 			tb.Errorf("check: %v %v", err, report)

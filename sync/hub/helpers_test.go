@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"concord/crdt"
-	"concord/store"
 	"concord/sync/protocol"
 )
 
@@ -35,24 +34,3 @@ func waitFor(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// verifier rebuilds a stored document's graph, so that the stored heads are
-// checked after each test.
-type verifier struct{ graph *crdt.Graph }
-
-func (v *verifier) Add(hash store.Hash, chunk []byte) error {
-	c, err := crdt.ParseChange(chunk, crdt.Limits{})
-	if err != nil {
-		return err
-	}
-	_, err = v.graph.Append(c.Header())
-	v.graph.Publish(v.graph.Staged())
-	return err
-}
-
-func (v *verifier) Heads() []store.Hash {
-	var heads []store.Hash
-	for _, h := range v.graph.Heads() {
-		heads = append(heads, store.Hash(h))
-	}
-	return heads
-}

@@ -1,0 +1,137 @@
+package store
+
+import "bytes"
+
+// snapshotPlaces are cursors over the buckets of snapshots, in the order of documents.
+type snapshotPlaces struct{ records, parts, trims *place }
+
+func (k *recordChecker) startSnapshots() snapshotPlaces {
+	return snapshotPlaces{k.start(snapshotsBucket), k.start(snapshotPartsBucket), k.start(snapshotTrimsBucket)}
+}
+
+// orphans reports the records that come before a document and so belong to none; nil is the end.
+func (p snapshotPlaces) orphans(k *recordChecker, before []byte) error {
+	if err := k.orphans(p.records, snapshotsBucket, before); err != nil {
+		return err
+	}
+	if err := k.orphans(p.parts, snapshotPartsBucket, before); err != nil {
+		return err
+	}
+	return k.orphans(p.trims, snapshotTrimsBucket, before)
+}
+
+// covered is what the check of a document's snapshot has found.
+type covered struct {
+	snapshotRecord
+	sound   bool // there is no snapshot, or one that can be read
+	trimmed bool // no records of covered changes should be left
+}
+
+// documentSnapshot checks the snapshot of one document. A verifier goes on from it.
+func (k *recordChecker) documentSnapshot(key []byte, p snapshotPlaces, verifier DocumentVerifier) (c covered, err error) {
+	c.sound, c.trimmed = true, true
+	if bytes.Equal(p.trims.key, key) {
+		c.trimmed = false
+		k.unsealed(snapshotTrimsBucket, key, p.trims.v)
+		p.trims.next()
+		if err := k.step(); err != nil {
+			return c, err
+		}
+	}
+	if bytes.Equal(p.records.key, key) {
+		payload, ok := k.unsealed(snapshotsBucket, key, p.records.v)
+		if ok {
+			c.snapshotRecord, ok = decodeSnapshot(payload)
+			k.malformed(snapshotsBucket, key, !ok)
+		}
+		c.sound = ok
+		p.records.next()
+		if err := k.step(); err != nil {
+			return c, err
+		}
+	} else if !c.trimmed {
+		k.fault(snapshotTrimsBucket, key, adviceReport, "document to trim has no snapshot")
+	}
+	var chunk, graph []byte
+	for _, part := range []struct {
+		kind byte
+		size uint64
+		to   *[]byte
+	}{{chunkPart, c.chunk, &chunk}, {graphPart, c.graph, &graph}} {
+		ok, err := k.documentParts(key, part.kind, part.size, p.parts, part.to)
+		if err != nil {
+			return c, err
+		}
+		c.sound = c.sound && ok
+	}
+	if err := k.strayParts(key, p.parts); err != nil || c.changes == 0 || !c.sound {
+		return c, err
+	}
+	k.report.Snapshots++
+	if verifier != nil {
+		if err := verifier.Start(Snapshot{Changes: c.changes, Chunk: chunk, Graph: graph}); err != nil {
+			k.fault(snapshotsBucket, key, adviceReport, "snapshot isn't that of %d changes: %v", c.changes, err)
+			c.sound = false
+		}
+	}
+	return c, nil
+}
+
+// documentParts puts chunk or graph together; ok is false, and the fault reported, when it isn't whole.
+func (k *recordChecker) documentParts(key []byte, kind byte, size uint64, p *place, to *[]byte) (ok bool, err error) {
+	prefix := append(bytes.Clone(key), kind)
+	ok = true
+	for n := 0; bytes.HasPrefix(p.key, prefix); p.next() {
+		if err := k.step(); err != nil {
+			return false, err
+		}
+		want := appendPartKey(nil, key, kind, n)
+		if !bytes.Equal(p.key, want) {
+			k.fault(snapshotPartsBucket, p.key, adviceRestore, "record %x comes before this one, and is missing", want)
+			return false, nil
+		}
+		n++
+		payload, sealed := k.unsealed(snapshotPartsBucket, p.key, p.v)
+		ok = ok && sealed
+		*to = append(*to, payload...)
+	}
+	if ok && uint64(len(*to)) != size {
+		k.fault(snapshotsBucket, key, adviceRestore, "snapshot has %d bytes of %s, %d are stored", size, partName(kind), len(*to))
+		ok = false
+	}
+	return ok, nil
+}
+
+func partName(kind byte) string {
+	if kind == chunkPart {
+		return "chunk"
+	}
+	return "graph"
+}
+
+// strayParts reports records that are neither chunk nor graph, or that follow a missing one.
+func (k *recordChecker) strayParts(key []byte, p *place) error {
+	for ; bytes.HasPrefix(p.key, key); p.next() {
+		k.fault(snapshotPartsBucket, p.key, adviceReport, "record belongs to no snapshot")
+		if err := k.step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leftovers checks the records of changes that the snapshot covers, and counts none of them.
+func (k *recordChecker) leftovers(key []byte, c covered, p *place) error {
+	reported := false
+	for ; bytes.HasPrefix(p.key, key) && len(p.key) == indexedKeySize && u64(p.key[documentKeySize:]) < c.changes; p.next() {
+		if c.trimmed && !reported {
+			k.fault(changesBucket, p.key, adviceUnused, "the snapshot covers the changes below %d", c.changes)
+			reported = true
+		}
+		k.change(p)
+		if err := k.step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
