@@ -2,6 +2,7 @@ package crdt
 
 import (
 	"fmt"
+	"os"
 	"testing"
 )
 
@@ -84,4 +85,38 @@ func moreChanges(tb testing.TB, g *Graph, like [][]byte) [][]byte {
 		next = append(next, c.Bytes())
 	}
 	return next
+}
+
+func BenchmarkReadOpSet(b *testing.B) {
+	raw, err := os.ReadFile("testdata/documents/history-10k.automerge")
+	if err != nil {
+		b.Fatal(err)
+	}
+	chunk, _, err := NextChunk(raw)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := chunk.ReadOpSet(Limits{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkParseOpSet(b *testing.B) {
+	raw, err := os.ReadFile("testdata/documents/history-10k.automerge")
+	if err != nil {
+		b.Fatal(err)
+	}
+	chunk, _, err := NextChunk(raw)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := chunk.ParseOpSet(Limits{}, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

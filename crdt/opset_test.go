@@ -332,3 +332,56 @@ func damaged(rng *rand.Rand, c *Change) *Change {
 	}
 	return made
 }
+
+// TestObjectsMadeLater has objects whose ops stand before the op that makes them.
+func TestObjectsMadeLater(t *testing.T) {
+	in := func(counter uint32) OpID {
+		if counter == 0 {
+			return OpID{}
+		}
+		return OpID{counter, "a"}
+	}
+	make := func(obj uint32) Op { return Op{Action: ActionMakeMap, Obj: in(obj), Key: MapKey("k")} }
+	for name, c := range map[string]struct {
+		objects []uint32 // of op 1, 2, …, each of which makes one
+		ok      bool
+	}{
+		"parent last":       {[]uint32{2, 3, 0}, true},
+		"parent in between": {[]uint32{0, 4, 2, 1}, true},
+		"in each other":     {[]uint32{2, 1}, false},
+		"ring beside":       {[]uint32{0, 3, 4, 2}, false},
+		"below a ring":      {[]uint32{2, 3, 2}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var ops []Op
+			for i, obj := range c.objects {
+				op := make(obj)
+				op.Key = MapKey(fmt.Sprint(i))
+				ops = append(ops, op)
+			}
+			change, err := EncodeChange(ChangeMeta{Actor: "a", Seq: 1, StartOp: 1}, ops)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := NewOpSet()
+			if err := s.Apply(change, nil); (err == nil) != c.ok {
+				t.Fatal(err)
+			} else if err != nil {
+				return
+			}
+			again, err := loadOpSet(s.sortedActors(), func(yield func(*docRow) error) error { return s.rows(s.sortedActors(), yield) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(rowTexts(t, s), rowTexts(t, again)); d != "" {
+				t.Error(d)
+			}
+			for i := range s.objects {
+				same := &again.objects[again.byID[s.objects[i].id]]
+				if s.objects[same.parent].id != s.objects[s.objects[i].parent].id {
+					t.Errorf("object %d hangs elsewhere", i)
+				}
+			}
+		})
+	}
+}
