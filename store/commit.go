@@ -61,6 +61,9 @@ func (s *Store) refusal() error {
 	if s.closing {
 		return ErrClosed
 	}
+	if s.readOnly {
+		return ErrReadOnly
+	}
 	return nil
 }
 

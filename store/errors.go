@@ -23,6 +23,9 @@ var (
 	// ErrInvalid is returned for a write whose fields break a limit of this package or contradict each other.
 	ErrInvalid = errors.New("write is invalid")
 
+	// ErrReadOnly is returned for every write to a store that was opened for reading.
+	ErrReadOnly = errors.New("store is open for reading only")
+
 	// ErrVersion is returned by Open and Check for a file that a newer Concord wrote.
 	ErrVersion = errors.New("store format is newer than this program")
 

@@ -82,6 +82,7 @@ type Store struct {
 	o         Options
 	storageID string
 	space     *semaphore.Weighted // room in the queue, in bytes
+	readOnly  bool
 
 	mu       sync.Mutex // guards the following fields
 	work     sync.Cond  // queue, closing

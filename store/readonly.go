@@ -1,0 +1,76 @@
+package store
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"go.etcd.io/bbolt"
+	"golang.org/x/sync/semaphore"
+
+	"concord/internal/id"
+)
+
+// OpenReadOnly opens a data folder, or a copy of its file, without ever changing it. A shared lock keeps a server from
+// starting meanwhile. Writes are refused with ErrReadOnly, and StorageID is empty. The errors are those of Open; a
+// folder without a file is fs.ErrNotExist.
+func OpenReadOnly(dir string) (*Store, error) {
+	path := dir
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		path = filepath.Join(dir, fileName)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", dir, err)
+	}
+	if info.Size() == 0 { // bbolt would write the first pages
+		return nil, fmt.Errorf("open %s: the file is empty: %w", path, ErrCorrupt)
+	}
+	db, err := openBolt(path, bbolt.Options{ReadOnly: true})
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	o := Options{}.withDefaults()
+	s := &Store{db: db, o: o, space: semaphore.NewWeighted(o.QueueBytes), readOnly: true}
+	s.work.L, s.notify.L = &s.mu, &s.mu
+	if err := s.view(nil, checkFormat); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	return s, nil
+}
+
+// Documents lists all documents of all companies, by company in the order of their first use, then by ID.
+func (s *Store) Documents() ([]DocKey, error) {
+	var keys []DocKey
+	err := s.view(nil, func(r reader) error {
+		bk, err := r.bucket(documentsBucket)
+		if err != nil {
+			return err
+		}
+		names := make(map[uint32]string)
+		c := bk.Cursor()
+		for k, _ := c.First(); k != nil; k, _ = c.Next() {
+			if len(k) != documentKeySize {
+				return documentsBucket.corrupt(k, "key is malformed")
+			}
+			company := u32(k)
+			if names[company] == "" {
+				name, ok, err := r.get(companyNamesBucket, k[:companySize])
+				if err != nil {
+					return err
+				}
+				if !ok || len(name) == 0 {
+					return companyNamesBucket.corrupt(k[:companySize], "record is missing")
+				}
+				names[company] = string(name)
+			}
+			keys = append(keys, DocKey{Company: names[company], Document: id.DocumentID(k[companySize:])})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list documents: %w", err)
+	}
+	return keys, nil
+}
