@@ -378,7 +378,7 @@ func TestObjectsMadeLater(t *testing.T) {
 			}
 			for i := range s.objects {
 				same := &again.objects[again.byID[s.objects[i].id]]
-				if s.objects[same.parent].id != s.objects[s.objects[i].parent].id {
+				if again.objects[same.parent].id != s.objects[s.objects[i].parent].id {
 					t.Errorf("object %d hangs elsewhere", i)
 				}
 			}
