@@ -15,10 +15,25 @@ func parseChange(raw []byte, hash Hash, lim Limits) (*Change, error) {
 		return nil, err
 	}
 	c.Hash = hash
+	if err := checkTime(c.Time); err != nil {
+		return nil, err
+	}
 	if err := checkOps(c, lim); err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+// maxTime bounds a change's time on either side of the epoch. Documents store
+// the difference from one change to the next in 63 bits and a sign; current
+// automerge-js crashes on a change whose time doesn't fit.
+const maxTime = 1<<62 - 1
+
+func checkTime(t int64) error {
+	if t > maxTime || t < -maxTime {
+		return refuse(ReasonLimit, "time %d is beyond 2^62", t)
+	}
+	return nil
 }
 
 // fieldReader reads the fields before the columns one after another. The first

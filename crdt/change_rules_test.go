@@ -117,7 +117,10 @@ func TestChangeNumbers(t *testing.T) {
 		{"seq 0", ReasonMalformed, ChangeMeta{StartOp: 1}, one},
 		{"startOp 0", ReasonMalformed, ChangeMeta{Seq: 1}, one},
 		{"message not UTF-8", ReasonMalformed, ChangeMeta{Seq: 1, StartOp: 1, Message: "\xc3"}, one},
-		{"earliest time", "", ChangeMeta{Seq: 1, StartOp: 1, Time: math.MinInt64}, one},
+		{"earliest time", "", ChangeMeta{Seq: 1, StartOp: 1, Time: -maxTime}, one},
+		{"latest time", "", ChangeMeta{Seq: 1, StartOp: 1, Time: maxTime}, one},
+		{"time too early", ReasonLimit, ChangeMeta{Seq: 1, StartOp: 1, Time: -maxTime - 1}, one},
+		{"time too late", ReasonLimit, ChangeMeta{Seq: 1, StartOp: 1, Time: math.MaxInt64}, one},
 		{"extra bytes, empty actor", "", ChangeMeta{Seq: 1, StartOp: 1, Extra: []byte{0x85, 0x6f}}, one},
 	} {
 		t.Run(c.name, func(t *testing.T) {
