@@ -85,6 +85,9 @@ func (r *changeReader) readText() error {
 	if !ok && !r.time.rle.absent {
 		return refuse(ReasonMalformed, "null in the %s column of the changes", colChangeTime)
 	}
+	if err := checkTime(t); err != nil {
+		return err
+	}
 	ok, err = r.message.next()
 	if err != nil {
 		return columnError(colChangeMessage, err)

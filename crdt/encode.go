@@ -1,12 +1,9 @@
 package crdt
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"slices"
 	"strings"
-
-	"github.com/klauspost/compress/flate"
 )
 
 // ChangeMeta holds the fields of a change besides its ops.
@@ -55,20 +52,10 @@ func encodeChunk(meta ChangeMeta, ops []Op) []byte {
 // stream's exact bytes are not part of the format and may differ between builds.
 func (c *Change) Compressed() []byte {
 	chunk, _, _ := NextChunk(c.raw)
-	var data bytes.Buffer
-	w, err := flate.NewWriter(&data, flate.DefaultCompression)
-	if err == nil {
-		_, err = w.Write(chunk.Data)
-	}
-	if err == nil {
-		err = w.Close()
-	}
-	if err != nil {
-		panic("deflate into memory: " + err.Error())
-	}
-	out := make([]byte, 0, maxChunkHeader+data.Len())
-	out = appendChunkHeader(out, chunk.Checksum, ChunkCompressed, data.Len())
-	return append(out, data.Bytes()...)
+	data := appendDeflated(nil, chunk.Data)
+	out := make([]byte, 0, maxChunkHeader+len(data))
+	out = appendChunkHeader(out, chunk.Checksum, ChunkCompressed, len(data))
+	return append(out, data...)
 }
 
 // otherActors returns the actors besides the author that the ops refer to, ascending.
