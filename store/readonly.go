@@ -33,7 +33,7 @@ func OpenReadOnly(dir string) (*Store, error) {
 	o := Options{}.withDefaults()
 	s := &Store{db: db, o: o, space: semaphore.NewWeighted(o.QueueBytes), readOnly: true}
 	s.work.L, s.notify.L = &s.mu, &s.mu
-	if err := s.view(nil, checkFormat); err != nil {
+	if err := s.view(nil, func(r reader) error { _, err := r.format(); return err }); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}

@@ -311,6 +311,17 @@ func TestFormat1(t *testing.T) {
 		tx.Bucket([]byte("meta")).Put(formatKey, metaBucket.seal(formatKey, appendU32(nil, 1)))
 	})
 	checkClean(t, dir)
+	old, err := OpenReadOnly(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkCovered(t, old, d, 0, changes(d, 0, 30))
+	if info, _, err := old.Document(d); err != nil || info.SnapshotChanges != 0 {
+		t.Errorf("read only: %+v, %v", info, err)
+	}
+	if err := old.Close(); err != nil {
+		t.Error(err)
+	}
 	s = open(t, dir, Options{})
 	checkCovered(t, s, d, 0, changes(d, 0, 30))
 	mustSnapshot(t, s, d, 12)
