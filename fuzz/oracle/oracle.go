@@ -22,13 +22,12 @@ import (
 )
 
 // Case is a history for an engine: changes, and the order in which a live
-// document gets them; or the bytes of a saved document.
+// document gets them.
 type Case struct {
 	Changes [][]byte   `json:"changes"`
 	Batches [][]int    `json:"batches,omitempty"` // indexes of Changes; repeats and any order are fine
-	Load    []byte     `json:"load,omitempty"`    // a document to load; then nothing is applied
+	Load    []byte     `json:"load,omitempty"`    // another engine's document chunk of the same history
 	Views   [][]string `json:"views,omitempty"`   // earlier heads, in hex, to dump as well
-	Quick   bool       `json:"quick,omitempty"`   // leave out the dump of the live document
 	Whole   bool       `json:"whole,omitempty"`   // return all changes too
 }
 
@@ -45,6 +44,7 @@ type Answer struct {
 	LiveHeads []string `json:"liveHeads"` // before saving
 	Live      string   `json:"live"`      // dump before saving, if it differs from Dump
 
+	Loaded  *Answer  `json:"loaded"` // what it made of Case.Load; Dump is set if it differs
 	Changes [][]byte `json:"changes"`
 }
 

@@ -69,12 +69,6 @@ func serveGo(line []byte) map[string]any {
 func answerGo(c Case) (a Answer) {
 	fail := func(err error) Answer { return Answer{Error: err.Error()} }
 	live := automerge.New()
-	var err error
-	if c.Load != nil {
-		if live, err = automerge.Load(c.Load); err != nil {
-			return fail(err)
-		}
-	}
 	for _, batch := range c.Batches {
 		var all []byte
 		for _, i := range batch {

@@ -20,43 +20,38 @@ function describe(error) {
   return { error: String(error?.message ?? error), panic: error instanceof WebAssembly.RuntimeError }
 }
 
-// open makes the documents of a case: `live` has got the changes in batches, `loaded` comes from saved bytes.
-function open(c, documents) {
-  const live = wasm.create({ actor: "ffff" })
-  documents.push(live)
-  const changes = c.changes.map(decode)
-  for (const batch of c.batches ?? []) live.applyChanges(batch.map(i => changes[i]))
-  if (c.load === undefined) return live
-  const loaded = wasm.load(decode(c.load), { actor: "ffff" })
-  documents.push(loaded)
-  return loaded
-}
-
 function answer(c) {
   const documents = []
+  const keep = doc => documents[documents.push(doc) - 1]
+  const load = bytes => keep(wasm.load(bytes, { actor: "ffff" }))
   try {
-    const result = {}
-    let doc = open(c, documents)
-    if (c.load === undefined) {
-      result.liveHeads = doc.getHeads()
-      result.live = c.quick ? undefined : dump(doc)
-      const saved = doc.saveNoCompress()
-      result.save = encode(saved)
-      doc = wasm.load(saved, { actor: "ffff" })
-      documents.push(doc)
-    } else {
-      result.save = encode(doc.saveNoCompress())
-    }
-    result.heads = doc.getHeads()
-    result.dump = dump(doc)
+    const live = keep(wasm.create({ actor: "ffff" }))
+    const changes = c.changes.map(decode)
+    for (const batch of c.batches) live.applyChanges(batch.map(i => changes[i]))
+    const saved = live.saveNoCompress()
+    const doc = load(saved)
+    const result = { liveHeads: live.getHeads(), live: dump(live), save: encode(saved), heads: doc.getHeads(), dump: dump(doc) }
     if (result.live === result.dump) delete result.live
     result.views = (c.views ?? []).map(heads => dump(doc, heads))
     if (c.whole) result.changes = doc.getChanges([]).map(encode)
+    if (c.load) result.loaded = answerLoaded(load, decode(c.load), result.dump)
     return result
   } catch (error) {
     return describe(error)
   } finally {
     try { for (const d of documents) d.free() } catch { /* the module has panicked */ }
+  }
+}
+
+function answerLoaded(load, bytes, expected) {
+  try {
+    const doc = load(bytes)
+    const result = { heads: doc.getHeads(), save: encode(doc.saveNoCompress()), dump: dump(doc) }
+    if (result.dump === expected) delete result.dump
+    return result
+  } catch (error) {
+    if (error instanceof WebAssembly.RuntimeError) throw error
+    return describe(error)
   }
 }
 

@@ -1,0 +1,80 @@
+package differential
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"concord/fuzz/history"
+	"concord/fuzz/oracle"
+)
+
+// batchSize is how many cases are asked about at once.
+const batchSize = 50
+
+// engines are the reference implementations of one worker.
+type engines struct{ js, golang *oracle.Engine }
+
+func startEngines() (engines, error) {
+	js, err := oracle.JS()
+	if err != nil {
+		return engines{}, err
+	}
+	golang, err := oracle.Go()
+	return engines{js, golang}, err
+}
+
+func (e engines) close() {
+	e.js.Close()
+	e.golang.Close()
+}
+
+// samples returns the cases from number first on. Of ten batches, one has been
+// written with automerge-js, one with automerge-go, the others op by op.
+func (e engines) samples(seed, first uint64, n int) ([]*sample, error) {
+	written := [][][]byte{}
+	var err error
+	source := "raw"
+	switch first / batchSize % 10 {
+	case 3:
+		source = e.js.Name()
+		written, err = e.js.Author(seed<<20+first, n)
+	case 6:
+		source = e.golang.Name()
+		written, err = e.golang.Author(seed<<20+first, n)
+	}
+	if err != nil {
+		return nil, err
+	}
+	list := make([]*sample, n)
+	for i := range list {
+		s := &sample{source: source, rng: rand.New(rand.NewPCG(seed, first+uint64(i)))}
+		if source == "raw" {
+			s.history, err = history.Random(s.rng, shape(s.rng))
+		} else {
+			s.history, err = history.Parse(written[i])
+		}
+		if err != nil {
+			return nil, fmt.Errorf("case %d, %s: %w", first+uint64(i), source, err)
+		}
+		list[i] = s
+	}
+	return list, nil
+}
+
+// beyondGo is what automerge-go can't load again after it has saved it.
+const beyondGo = history.OddChildFirst | history.OddDepsOrder
+
+// shape makes one history of fifty long, and half of them fit for automerge-go.
+func shape(rng *rand.Rand) history.Shape {
+	var s history.Shape
+	if rng.IntN(50) == 0 {
+		s.Ops = 300
+	}
+	if rng.IntN(2) == 0 {
+		s.Without = beyondGo
+	}
+	return s
+}
+
+// fixed is the randomness for repeating a case with a smaller history.
+func fixed(number uint64) *rand.Rand { return rand.New(rand.NewPCG(number, 0)) }
