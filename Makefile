@@ -3,13 +3,13 @@
 GO        ?= go
 BIN       := bin/concord
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-NPM_DIRS  := internal/testkit/stock/js/v1 internal/testkit/stock/js/v2 examples/invoice
+NPM_DIRS  := internal/testkit/stock/js/v1 internal/testkit/stock/js/v2 fuzz/oracle/js examples/invoice
 NPM_DONE  := $(NPM_DIRS:%=%/node_modules/.package-lock.json)
 FUZZTIME  ?= 60s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help run build test deps check format vet lint vulns race fuzz fuzz-short crash bench bench-engine bench-peer clean
+.PHONY: help run build test deps check format vet lint vulns race fuzz fuzz-short differential crash bench bench-engine bench-peer clean
 .DEFAULT_GOAL := help
 
 help: ## say what each target does
@@ -62,6 +62,11 @@ fuzz: ## run each fuzz target for FUZZTIME (60s)
 
 fuzz-short:
 	@GO="$(GO)" ./fuzz/run.sh 3s
+
+DIFFERENTIAL_CASES ?= 300000
+DIFFERENTIAL_SEED  ?= $(shell date +%s)
+differential: deps ## compare crdt with automerge-js and automerge-go on 300,000 random histories; needs a C compiler
+	DIFFERENTIAL_CASES=$(DIFFERENTIAL_CASES) DIFFERENTIAL_SEED=$(DIFFERENTIAL_SEED) $(GO) test -count=1 -timeout 6h -v -run TestDifferential ./fuzz/differential
 
 crash: ## kill the server 1,000 times under load and look for lost changes
 	CRASH_CYCLES=1000 $(GO) test -count=1 -timeout 2h -v -run TestCrash ./e2e/crash

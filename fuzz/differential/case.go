@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -53,7 +54,12 @@ func compareHeads(ours, theirs []string) error {
 }
 
 // prepare works out what crdt makes of the history, in an order of its own.
-func (s *sample) prepare(views int) error {
+func (s *sample) prepare(views int) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = differ(fmt.Errorf("%v\n%s", p, debug.Stack()), "concord panics")
+		}
+	}()
 	s.views = append(s.history.Views(s.rng, views), []string{})
 	if err := s.ours.read(s.history.Changes, s.history.Delivery(s.rng), s.views); err != nil {
 		return differ(err, "concord")

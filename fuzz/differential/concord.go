@@ -89,5 +89,6 @@ func (d *document) load(b []byte) error {
 func (d *document) describe(views [][]string) error {
 	d.graph.Publish(d.graph.Staged())
 	d.heads = hexes(d.graph.Heads())
+	d.views = make([]string, len(views))
 	return nil
 }

@@ -62,7 +62,7 @@ func (e engines) samples(seed, first uint64, n int) ([]*sample, error) {
 }
 
 // beyondGo is what automerge-go can't load again after it has saved it.
-const beyondGo = history.OddChildFirst | history.OddDepsOrder
+const beyondGo = history.OddChildFirst | history.OddDepsOrder | history.OddOperand
 
 // shape makes one history of fifty long, and half of them fit for automerge-go.
 func shape(rng *rand.Rand) history.Shape {
