@@ -17,6 +17,7 @@ type Change struct {
 	Time        int64  // seconds since the Unix epoch by convention; may be 0 or negative
 	Message     string // empty = none
 	OtherActors []ActorID
+	OtherOps    []uint32 // of each other actor, the highest counter among the ops that this change refers to
 	NumOps      int
 	Extra       []byte // bytes after the columns; part of the hash, meaning unknown
 
@@ -34,6 +35,7 @@ type Header struct {
 	StartOp     uint32
 	NumOps      int
 	OtherActors []ActorID
+	OtherOps    []uint32 // highest op that the change refers to, for each other actor
 }
 
 // MaxOp returns the counter of the change's last op: StartOp+NumOps-1, which
@@ -44,7 +46,7 @@ func (h Header) MaxOp() uint32 { return h.StartOp + uint32(h.NumOps) - 1 }
 func (c *Change) Header() Header {
 	return Header{
 		Hash: c.Hash, Deps: c.Deps, Actor: c.Actor, Seq: c.Seq,
-		StartOp: c.StartOp, NumOps: c.NumOps, OtherActors: c.OtherActors,
+		StartOp: c.StartOp, NumOps: c.NumOps, OtherActors: c.OtherActors, OtherOps: c.OtherOps,
 	}
 }
 

@@ -1,6 +1,9 @@
 package crdt
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // opChecker holds the gate rules that need nothing but the change: those that
 // look at one op at a time. Rules about objects, elements and preds that must
@@ -8,7 +11,6 @@ import "strings"
 type opChecker struct {
 	change *Change
 	reader opReader
-	used   actorSet
 	preds  int // so far
 	limit  int // of preds
 
@@ -23,7 +25,9 @@ func checkOps(c *Change, lim Limits) error {
 		return err
 	}
 	k := opChecker{change: c, limit: predsPerOp * lim.Ops}
-	k.used.init(len(c.OtherActors))
+	if n := len(c.OtherActors); n > 0 {
+		c.OtherOps = make([]uint32, n)
+	}
 	k.reader.init(c.raw, &c.columns, 1+len(c.OtherActors))
 	var row opRow
 	for i := range c.NumOps {
@@ -37,7 +41,7 @@ func checkOps(c *Change, lim Limits) error {
 	if err := k.reader.end(); err != nil {
 		return err
 	}
-	if i := k.used.firstUnused(); i >= 0 {
+	if i := slices.Index(c.OtherOps, 0); i >= 0 {
 		return refuse(ReasonNotCanonical, "other actor %d isn't used", i)
 	}
 	c.numPreds = k.preds
@@ -82,7 +86,7 @@ func (k *opChecker) checkObject(counter uint32, obj rowID) error {
 	if obj.counter == 0 {
 		return nil
 	}
-	k.used.add(obj.actor)
+	k.refer(obj)
 	if obj.counter > k.change.MaxOp() || k.foreign(obj) {
 		return refuse(ReasonBadOp, "object %d can't exist when op %d is applied", obj.counter, counter)
 	}
@@ -105,7 +109,7 @@ func (k *opChecker) checkKey(counter uint32, row *opRow) error {
 	case row.elem.counter == 0:
 		return nil
 	}
-	k.used.add(row.elem.actor)
+	k.refer(row.elem)
 	if row.elem.counter >= counter || k.foreign(row.elem) {
 		return refuse(ReasonBadOp, "element %d isn't older than op %d", row.elem.counter, counter)
 	}
@@ -179,7 +183,7 @@ func (k *opChecker) checkPreds(counter uint32, row *opRow) error {
 		if !k.ascends(last, pred) {
 			return refuse(ReasonBadPred, "preds of op %d aren't in ascending order", counter)
 		}
-		k.used.add(pred.actor)
+		k.refer(pred)
 		last = pred
 	}
 	return nil
@@ -200,39 +204,10 @@ func (k *opChecker) actor(id rowID) string {
 	return string(k.change.OtherActors[id.actor-1])
 }
 
-// actorSet remembers which entries of the actor table were used.
-type actorSet struct {
-	small uint64 // of the first 64 entries
-	large []bool // of the others
-	size  int    // with the author
-}
-
-func (s *actorSet) init(others int) {
-	s.size, s.small = 1+others, 1
-	if s.size > 64 {
-		s.large = make([]bool, s.size-64)
+// refer notes what the change refers to.
+func (k *opChecker) refer(id rowID) {
+	if id.actor > 0 {
+		highest := &k.change.OtherOps[id.actor-1]
+		*highest = max(*highest, id.counter)
 	}
-}
-
-func (s *actorSet) add(i uint32) {
-	if i < 64 {
-		s.small |= 1 << i
-		return
-	}
-	s.large[i-64] = true
-}
-
-// firstUnused returns an unused index, or -1.
-func (s *actorSet) firstUnused() int {
-	for i := range min(s.size, 64) {
-		if s.small&(1<<i) == 0 {
-			return i
-		}
-	}
-	for i, used := range s.large {
-		if !used {
-			return 64 + i
-		}
-	}
-	return -1
 }

@@ -4,27 +4,30 @@ import "slices"
 
 // changeEncoder writes the chunks of rebuilt changes. Its memory is reused.
 type changeEncoder struct {
-	b      *rebuilder
-	w      opWriter
-	local  []uint32 // actor index in the change, of those that it names
-	named  []uint32 // number of the last change that names the actor
-	number uint32
-	others []uint32
-	buf    []byte
+	b       *rebuilder
+	w       opWriter
+	local   []uint32 // actor index in the change, of those that it names
+	named   []uint32 // number of the last change that names the actor
+	highest []uint32 // counter among the ops of the actor that the change refers to
+	number  uint32
+	others  []uint32
+	buf     []byte
 }
 
 func (e *changeEncoder) init(b *rebuilder) {
 	e.b = b
-	e.local, e.named = make([]uint32, len(b.doc.Actors)), make([]uint32, len(b.doc.Actors))
+	n := len(b.doc.Actors)
+	e.local, e.named, e.highest = make([]uint32, n), make([]uint32, n), make([]uint32, n)
 }
 
 // encode writes c, whose ops are in e.b.ops, and sets its other actors and its
 // bytes. Checksum and hash are left open.
 func (e *changeEncoder) encode(author uint32, c *DocumentChange) {
 	e.nameActors(author)
-	c.OtherActors = c.OtherActors[:0]
+	c.OtherActors, c.OtherOps = c.OtherActors[:0], c.OtherOps[:0]
 	for _, a := range e.others {
 		c.OtherActors = append(c.OtherActors, e.b.doc.Actors[a])
+		c.OtherOps = append(c.OtherOps, e.highest[a])
 	}
 	buf := append(e.buf[:0], make([]byte, maxChunkHeader)...)
 	buf = appendUleb(buf, uint64(len(c.Deps)))
@@ -76,10 +79,15 @@ func (e *changeEncoder) nameActors(author uint32) {
 }
 
 func (e *changeEncoder) name(id lamport) {
-	if a := id.actor(); id != 0 && e.named[a] != e.number {
-		e.named[a] = e.number
+	if id == 0 {
+		return
+	}
+	a := id.actor()
+	if e.named[a] != e.number {
+		e.named[a], e.highest[a] = e.number, 0
 		e.others = append(e.others, a)
 	}
+	e.highest[a] = max(e.highest[a], id.counter())
 }
 
 func (e *changeEncoder) appendOp(op *changeOp) {

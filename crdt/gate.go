@@ -107,5 +107,8 @@ func (g *Graph) checkPlace(h Header, deps []uint32, tip actorTip, known bool) *R
 	if heads > MaxHeads {
 		return refuse(ReasonLimit, "would be head number %d; at most %d", heads, MaxHeads)
 	}
-	return nil
+	if heads == 1 {
+		return nil // all changes are ancestors
+	}
+	return g.checkAncestry(h, deps)
 }

@@ -31,6 +31,8 @@ type Graph struct {
 	actorIDs map[ActorID]uint32 // → index into actors
 	idBytes  int                // total length of the actor IDs
 
+	proven provenOps
+
 	tips []uint32 // heads of all appended changes, ascending
 
 	published  int
@@ -136,6 +138,7 @@ func (g *Graph) add(h Header, deps []uint32) {
 		g.idBytes += len(id)
 	}
 	g.actors[actor].last, g.actors[actor].seq = i, h.Seq
+	g.proven.add(g, actor, h)
 
 	g.hashes = append(g.hashes, h.Hash)
 	g.index.insert(g.hashes, i)
@@ -259,8 +262,8 @@ func (g *Graph) MaxOp() uint32 { return g.maxOp }
 
 // Size returns the bytes of memory that the graph holds, rounded up.
 func (g *Graph) Size() int {
-	const structs, perActor, perHash = 400, 24 + 48, 32
+	const structs, perActor, perHash, perPair = 400, 24 + 48, 32, 24
 	return structs + perHash*(cap(g.hashes)+cap(g.headHashes)) +
 		4*(cap(g.index.slots)+cap(g.deps)+cap(g.arena)+cap(g.authors)+cap(g.seqs)+cap(g.maxOps)+cap(g.tips)+cap(g.heads)) +
-		8*cap(g.scratch) + perActor*cap(g.actors) + g.idBytes
+		8*cap(g.scratch) + perActor*cap(g.actors) + g.idBytes + perPair*len(g.proven)
 }
