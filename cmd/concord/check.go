@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"concord/internal/progress"
 	"concord/internal/snapshot"
 	"concord/store"
 )
@@ -16,12 +17,12 @@ type checkCommand struct {
 
 // Run verifies the folder and prints a report.
 func (c *checkCommand) Run(ctx context.Context, s streams) error {
-	bar := newProgressLine(s.err)
+	bar := progress.NewLine(s.err)
 	report, err := store.Check(ctx, c.Data, store.CheckOptions{
 		NewDocument: func() store.DocumentVerifier { return snapshot.NewVerifier() },
-		Progress:    func(p store.Progress) { bar.show("checking", p.Done, p.Total, "records") },
+		Progress:    func(p store.Progress) { bar.Show("checking", p.Done, p.Total, "records") },
 	})
-	bar.clear()
+	bar.Clear()
 	if err != nil {
 		switch {
 		case errors.Is(err, store.ErrLocked):

@@ -1,4 +1,5 @@
-package main
+// Package progress shows people how far a long task is.
+package progress
 
 import (
 	"fmt"
@@ -7,17 +8,18 @@ import (
 	"time"
 )
 
-// progressLine shows how far a long task is: on a terminal as a line that is
-// drawn over, elsewhere as a line now and then.
-type progressLine struct {
+// Line shows how far a long task is: on a terminal as a line that is drawn
+// over, elsewhere as a line now and then.
+type Line struct {
 	w        io.Writer
 	terminal bool
 	last     time.Time
 	drawn    bool
 }
 
-func newProgressLine(w io.Writer) *progressLine {
-	p := &progressLine{w: w}
+// NewLine returns a line that is written to w.
+func NewLine(w io.Writer) *Line {
+	p := &Line{w: w}
 	if f, ok := w.(*os.File); ok {
 		if info, err := f.Stat(); err == nil {
 			p.terminal = info.Mode()&os.ModeCharDevice != 0
@@ -27,8 +29,8 @@ func newProgressLine(w io.Writer) *progressLine {
 	return p
 }
 
-// show draws the state of the task, unless it has just done so.
-func (p *progressLine) show(doing string, done, total uint64, unit string) {
+// Show draws the state of the task, unless it has just done so.
+func (p *Line) Show(doing string, done, total uint64, unit string) {
 	every := 5 * time.Second
 	if p.terminal {
 		every = 100 * time.Millisecond
@@ -50,7 +52,8 @@ func (p *progressLine) show(doing string, done, total uint64, unit string) {
 	fmt.Fprintln(p.w, line)
 }
 
-func (p *progressLine) clear() {
+// Clear takes the line off the screen.
+func (p *Line) Clear() {
 	if p.drawn {
 		fmt.Fprint(p.w, "\r\x1b[K")
 		p.drawn = false
