@@ -129,6 +129,9 @@ func checkContent(row *opRow) error {
 	if row.action == ActionMark && !row.insert {
 		return refuse(ReasonBadOp, "mark without insert flag")
 	}
+	if row.action == ActionIncrement && row.insert {
+		return refuse(ReasonBadOp, "inc with insert flag")
+	}
 	if row.action != ActionMark && (row.hasMark || row.expand) {
 		return refuse(ReasonNotCanonical, "%s with mark name or expand flag", row.action)
 	}
