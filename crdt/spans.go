@@ -1,0 +1,176 @@
+package crdt
+
+import (
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// objectReplacement is U+FFFC, which stands in a text for what isn't a string.
+var objectReplacement = []byte("\ufffc")
+
+// text returns what a value contributes to a text.
+func (f *found) text() []byte {
+	if f.action == ActionSet && f.value.code == ValueString {
+		return f.value.raw
+	}
+	return objectReplacement
+}
+
+// Text returns the content of a text object: its strings one after the other,
+// U+FFFC for each other element. It is empty for other objects.
+func (v View) Text(obj OpID) string {
+	o, ok := v.object(obj)
+	if !ok || v.s.objects[o].kind != ActionMakeText {
+		return ""
+	}
+	var text strings.Builder
+	r := v.reader(&v.s.objects[o])
+	for r.next() {
+		text.Write(r.found.text())
+	}
+	return text.String()
+}
+
+// Span is a part of a text: a run under the same marks, or a block marker.
+type Span struct {
+	Start int         // UTF-16 code units before it
+	Text  string      // of a run
+	Marks []MarkValue // of a run: by name; runs share the slice, which must not be modified
+	Block OpID        // the map that marks the beginning of a block; zero for a run
+}
+
+// MarkValue is a mark that holds over a span.
+type MarkValue struct {
+	Name  string
+	Value Value // never null
+}
+
+// Spans yields the content of a text object in order. Neighbouring runs differ
+// in their marks or have a block marker between them.
+func (v View) Spans(obj OpID) iter.Seq[Span] {
+	return func(yield func(Span) bool) {
+		o, ok := v.object(obj)
+		if !ok || v.s.objects[o].kind != ActionMakeText {
+			return
+		}
+		w := spanWriter{marks: markSet{v: v}, yield: yield}
+		r := v.reader(&v.s.objects[o])
+		for r.step() {
+			if !w.add(r) {
+				return
+			}
+		}
+		w.flush()
+	}
+}
+
+// spanWriter collects the runs of a text.
+type spanWriter struct {
+	marks   markSet
+	changed bool // marks, since run.Marks were taken from them
+	run     Span
+	text    []byte
+	yield   func(Span) bool
+}
+
+// add takes the reader's present element; it is false when the receiver stops.
+func (w *spanWriter) add(r *elementReader) bool {
+	if _, ok := w.marks.meet(&r.cursor.element); ok {
+		w.changed = true
+	}
+	if !r.shown || r.end == r.start {
+		return true
+	}
+	if r.found.action == ActionMakeMap {
+		return w.flush() && w.yield(Span{Start: r.start, Block: r.v.s.actors.opID(r.found.id)})
+	}
+	if w.changed {
+		w.changed = false
+		if now := w.marks.values(); !slices.EqualFunc(now, w.run.Marks, MarkValue.equal) {
+			if !w.flush() {
+				return false
+			}
+			w.run.Marks = now
+		}
+	}
+	if len(w.text) == 0 {
+		w.run.Start = r.start
+	}
+	w.text = append(w.text, r.found.text()...)
+	return true
+}
+
+func (w *spanWriter) flush() bool {
+	if len(w.text) == 0 {
+		return true
+	}
+	w.run.Text = string(w.text)
+	w.text = w.text[:0]
+	return w.yield(w.run)
+}
+
+func (m MarkValue) equal(other MarkValue) bool {
+	return m.Name == other.Name && m.Value.Equal(other.Value)
+}
+
+// Mark is a range of a text over which a mark holds.
+type Mark struct {
+	Name       string
+	Value      Value
+	Start, End int // UTF-16 code units; never equal
+}
+
+// Marks returns the marks of a text object by name and start. Ranges of one name
+// don't overlap: where several marks of the name do, the one made last holds, a
+// null one meaning that there is none.
+func (v View) Marks(obj OpID) []Mark {
+	o, ok := v.object(obj)
+	if !ok || v.s.objects[o].kind != ActionMakeText {
+		return nil
+	}
+	r := v.reader(&v.s.objects[o])
+	set := markSet{v: v}
+	ranges := make(map[string]markRanges)
+	for r.step() {
+		if name, ok := set.meet(&r.cursor.element); ok {
+			value, holds := set.value(name)
+			ranges[name] = ranges[name].turn(Mark{Name: name, Value: value, Start: r.start, End: openEnd}, holds)
+		}
+	}
+	var marks []Mark
+	for _, name := range slices.Sorted(maps.Keys(ranges)) {
+		marks = append(marks, ranges[name].turn(Mark{Start: r.end}, false)...)
+	}
+	return marks
+}
+
+// markRanges are the ranges of one name. The last one may still be open.
+type markRanges []Mark
+
+const openEnd = -1
+
+// turn begins a range, or ends the open one where next starts if nothing holds
+// from there.
+func (m markRanges) turn(next Mark, holds bool) markRanges {
+	last := len(m) - 1
+	if last >= 0 && m[last].End == openEnd {
+		if holds && m[last].Value.Equal(next.Value) {
+			return m
+		}
+		m[last].End = next.Start
+		if m[last].Start == next.Start {
+			m = m[:last]
+			last--
+		}
+	}
+	switch {
+	case !holds:
+	case last >= 0 && m[last].End == next.Start && m[last].Value.Equal(next.Value):
+		m[last].End = openEnd
+	default:
+		m = append(m, next)
+	}
+	return m
+}

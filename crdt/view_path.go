@@ -1,0 +1,172 @@
+package crdt
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Lookup returns the item that a JSON Pointer (RFC 6901) names: "" is the root,
+// "/lines/0/price" a key of a map in a list. In a text, an index names the
+// element that covers a UTF-16 code unit.
+func (v View) Lookup(pointer string) (Item, error) {
+	if pointer == "" {
+		return v.Root(), nil
+	}
+	if pointer[0] != '/' {
+		return Item{}, fmt.Errorf("look up %q: a JSON Pointer begins with a slash", pointer)
+	}
+	item := v.Root()
+	for token := range strings.SplitSeq(pointer[1:], "/") {
+		next, ok := v.child(item, token)
+		if !ok {
+			return Item{}, fmt.Errorf("look up %q: the %s has no %q", pointer, item.Kind, token)
+		}
+		item = next
+	}
+	return item, nil
+}
+
+func (v View) child(item Item, token string) (Item, bool) {
+	switch item.Kind {
+	case KindMap:
+		return v.Field(item.ID, unescapeToken.Replace(token))
+	case KindList, KindText:
+		index, err := strconv.ParseUint(token, 10, 31)
+		if err != nil || len(token) > 1 && token[0] == '0' {
+			return Item{}, false
+		}
+		e, ok := v.Element(item.ID, int(index))
+		return e.Item, ok
+	}
+	return Item{}, false
+}
+
+var (
+	escapeToken   = strings.NewReplacer("~", "~0", "/", "~1")
+	unescapeToken = strings.NewReplacer("~1", "/", "~0", "~")
+)
+
+// MaxPathDepth bounds the paths that View.Path returns, in steps.
+const MaxPathDepth = 1000
+
+// Path returns the JSON Pointer of a map key or list element. A place that the
+// document doesn't show has one too: where it would be if it and the objects
+// around it were visible. Path is false for unknown places and for those with
+// more than MaxPathDepth steps. In the past, each list on the way takes a walk
+// through it.
+func (v View) Path(obj OpID, key Key) (string, bool) {
+	o, ok := v.object(obj)
+	if !ok {
+		return "", false
+	}
+	p := place{obj: o}
+	if object := &v.s.objects[o]; key.IsElem {
+		p.elem, ok = v.s.actors.lamport(key.Elem)
+		ok = ok && object.list != nil && object.list.has(p.elem)
+	} else {
+		p.entry, ok = v.s.entryOf(o, []byte(key.Name))
+	}
+	if !ok {
+		return "", false
+	}
+	return v.path(p, v.indexOf)
+}
+
+// PathOf returns the JSON Pointer of an object, as Path does.
+func (v View) PathOf(obj OpID) (string, bool) {
+	o, ok := v.object(obj)
+	switch {
+	case !ok:
+		return "", false
+	case o == rootObject:
+		return "", true
+	}
+	return v.path(v.s.placeOf(o), v.indexOf)
+}
+
+// place is a map key or list element.
+type place struct {
+	obj   uint32
+	entry uint32  // of a map
+	elem  lamport // of a list or text
+}
+
+// placeOf returns where an object other than the root hangs.
+func (s *OpSet) placeOf(obj uint32) place {
+	o := &s.objects[obj]
+	return place{obj: o.parent, entry: o.entry, elem: o.elem}
+}
+
+func (v View) path(p place, indexOf func(*object, lamport) (int, bool)) (string, bool) {
+	tokens := make([]string, 0, 8)
+	for {
+		if len(tokens) == MaxPathDepth {
+			return "", false
+		}
+		if o := &v.s.objects[p.obj]; o.list != nil {
+			index, _ := indexOf(o, p.elem)
+			tokens = append(tokens, strconv.Itoa(index))
+		} else {
+			tokens = append(tokens, escapeToken.Replace(string(v.s.keyOf(&v.s.entries[p.entry]))))
+		}
+		if p.obj == rootObject {
+			break
+		}
+		p = v.s.placeOf(p.obj)
+	}
+	slices.Reverse(tokens)
+	return "/" + strings.Join(tokens, "/"), true
+}
+
+// Reach says whether a document shows an object.
+type Reach uint8
+
+// Reaches of objects.
+const (
+	Shown      Reach = iota // part of the document
+	Conflicted              // it, or an object around it, is one of several values and not the winner
+	Gone                    // it, or an object around it, was overwritten or deleted
+)
+
+// String returns the reach in lower case.
+func (r Reach) String() string { return [...]string{"shown", "conflicted", "gone"}[r] }
+
+// Reach returns whether the document shows an object; Gone for an unknown one.
+func (v View) Reach(obj OpID) Reach {
+	o, ok := v.object(obj)
+	if !ok {
+		return Gone
+	}
+	reach := Shown
+	// Objects that were made inside each other have no way to the root.
+	for range v.s.objects {
+		if o == rootObject {
+			return reach
+		}
+		if reach = max(reach, v.reachAt(v.s.placeOf(o), v.s.objects[o].id)); reach == Gone {
+			break
+		}
+		o = v.s.objects[o].parent
+	}
+	return Gone
+}
+
+// reachAt returns the reach of value id at its place alone.
+func (v View) reachAt(p place, id lamport) Reach {
+	values := func(yield func(found) bool) { v.elementValues(v.s.objects[p.obj].list, p.elem, yield) }
+	if v.s.objects[p.obj].list == nil {
+		values = func(yield func(found) bool) { v.values(&v.s.entries[p.entry].cell, yield) }
+	}
+	reach := Gone
+	for f := range values {
+		switch {
+		case f.id == id:
+			reach = Shown
+		case reach == Shown:
+			reach = Conflicted
+		}
+	}
+	return reach
+}
