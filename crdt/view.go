@@ -89,25 +89,13 @@ func (v View) Object(id OpID) (Item, bool) {
 // id: the last one wins, the others were written concurrently. It is empty if
 // the place has no value.
 func (v View) Conflicts(obj OpID, key Key) []Item {
-	o, ok := v.object(obj)
+	p, ok := v.place(obj, key)
 	if !ok {
 		return nil
 	}
 	var items []Item
-	add := func(f found) bool {
+	for f := range v.valuesAt(p) {
 		items = append(items, v.item(f))
-		return true
-	}
-	object := &v.s.objects[o]
-	switch {
-	case object.isSequence() && key.IsElem:
-		if elem, ok := v.s.actors.lamport(key.Elem); ok {
-			v.elementValues(object.list, elem, add)
-		}
-	case object.kind == ActionMakeMap && !key.IsElem:
-		if e, ok := v.s.entryOf(o, []byte(key.Name)); ok {
-			v.values(&v.s.entries[e].cell, add)
-		}
 	}
 	return items
 }

@@ -183,16 +183,3 @@ func (v View) elementOf(q *sequence, id lamport) (element, bool) {
 	c.next()
 	return c.element, true
 }
-
-// elementValues yields the visible values of an element in ascending order.
-func (v View) elementValues(q *sequence, id lamport, yield func(found) bool) {
-	e, ok := v.elementOf(q, id)
-	if !ok {
-		return
-	}
-	if !e.simple {
-		v.values(e.cell, yield)
-	} else if f, ok := v.elementWinner(&e); ok {
-		yield(f)
-	}
-}

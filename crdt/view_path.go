@@ -2,6 +2,7 @@ package crdt
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,17 +58,7 @@ const MaxPathDepth = 1000
 // more than MaxPathDepth steps. In the past, each list on the way takes a walk
 // through it.
 func (v View) Path(obj OpID, key Key) (string, bool) {
-	o, ok := v.object(obj)
-	if !ok {
-		return "", false
-	}
-	p := place{obj: o}
-	if object := &v.s.objects[o]; key.IsElem {
-		p.elem, ok = v.s.actors.lamport(key.Elem)
-		ok = ok && object.list != nil && object.list.has(p.elem)
-	} else {
-		p.entry, ok = v.s.entryOf(o, []byte(key.Name))
-	}
+	p, ok := v.place(obj, key)
 	if !ok {
 		return "", false
 	}
@@ -91,6 +82,20 @@ type place struct {
 	obj   uint32
 	entry uint32  // of a map
 	elem  lamport // of a list or text
+}
+
+// place returns the place of a key or element, false if there is no such thing.
+func (v View) place(obj OpID, key Key) (p place, ok bool) {
+	if p.obj, ok = v.object(obj); !ok {
+		return p, false
+	}
+	if !key.IsElem {
+		p.entry, ok = v.s.entryOf(p.obj, []byte(key.Name))
+		return p, ok
+	}
+	list := v.s.objects[p.obj].list
+	p.elem, ok = v.s.actors.lamport(key.Elem)
+	return p, ok && list != nil && list.has(p.elem)
 }
 
 // placeOf returns where an object other than the root hangs.
@@ -155,12 +160,8 @@ func (v View) Reach(obj OpID) Reach {
 
 // reachAt returns the reach of value id at its place alone.
 func (v View) reachAt(p place, id lamport) Reach {
-	values := func(yield func(found) bool) { v.elementValues(v.s.objects[p.obj].list, p.elem, yield) }
-	if v.s.objects[p.obj].list == nil {
-		values = func(yield func(found) bool) { v.values(&v.s.entries[p.entry].cell, yield) }
-	}
 	reach := Gone
-	for f := range values {
+	for f := range v.valuesAt(p) {
 		switch {
 		case f.id == id:
 			reach = Shown
@@ -169,4 +170,19 @@ func (v View) reachAt(p place, id lamport) Reach {
 		}
 	}
 	return reach
+}
+
+// valuesAt yields the visible values of a place in ascending order.
+func (v View) valuesAt(p place) iter.Seq[found] {
+	return func(yield func(found) bool) {
+		if v.s.objects[p.obj].list == nil {
+			v.values(&v.s.entries[p.entry].cell, yield)
+		} else if e, ok := v.elementOf(v.s.objects[p.obj].list, p.elem); !ok {
+			return
+		} else if !e.simple {
+			v.values(e.cell, yield)
+		} else if f, ok := v.elementWinner(&e); ok {
+			yield(f)
+		}
+	}
 }

@@ -1,0 +1,136 @@
+package crdt
+
+// Path returns the JSON Pointer of the place of an edit afterwards; see
+// View.Path. Of a splice or mark it names the first code unit.
+func (d *Diff) Path(e *Edit) (string, bool) {
+	p, ok := d.after.place(e.Object, e.Key)
+	if !ok {
+		return "", false
+	}
+	return d.after.path(p, d.indexOf)
+}
+
+// Reach returns whether the document shows the object of an edit afterwards. If
+// not, the edit is lost for its readers: somebody else overwrote or deleted
+// the object, or something around it.
+func (d *Diff) Reach(e *Edit) Reach {
+	o, ok := d.after.object(e.Object)
+	if !ok {
+		return Gone
+	}
+	if d.reaches == nil {
+		d.reaches = map[uint32]Reach{rootObject: Shown}
+	}
+	s := d.after.s
+	reach := Gone // for objects made inside each other, without a way to the root
+	chain := d.chain(o, func(o uint32) (known bool) {
+		_, known = d.reaches[o]
+		return known
+	})
+	if n := len(chain); n == 0 {
+		return d.reaches[o]
+	} else if above, ok := d.reaches[s.objects[chain[n-1]].parent]; ok {
+		reach = above
+	}
+	for i := len(chain) - 1; i >= 0; i-- {
+		o := chain[i]
+		if reach != Gone {
+			reach = max(reach, d.after.reachAt(s.placeOf(o), s.objects[o].id))
+		}
+		d.reaches[o] = reach
+	}
+	return reach
+}
+
+// chain returns an object and those around it up to one that is known.
+func (d *Diff) chain(o uint32, known func(uint32) bool) []uint32 {
+	objects := d.after.s.objects
+	var chain []uint32
+	for len(chain) < len(objects) && !known(o) {
+		chain = append(chain, o)
+		o = objects[o].parent
+	}
+	return chain
+}
+
+// WasShown reports whether the document showed the object of an edit before.
+// If it didn't, but does afterwards, another edit brings the whole object along.
+func (d *Diff) WasShown(e *Edit) bool {
+	o, ok := d.after.s.actors.lamport(e.Object)
+	if !ok {
+		return false
+	}
+	obj, ok := d.after.s.object(o)
+	if !ok {
+		return false
+	}
+	if d.were == nil {
+		d.were = map[uint32]bool{rootObject: true}
+	}
+	chain := d.chain(obj, func(o uint32) (known bool) {
+		_, known = d.were[o]
+		return known
+	})
+	n := len(chain)
+	if n == 0 {
+		return d.were[obj]
+	}
+	s := d.after.s
+	shown := d.were[s.objects[chain[n-1]].parent]
+	for i := n - 1; i >= 0; i-- {
+		o := chain[i]
+		shown = shown && d.won(s.placeOf(o), s.objects[o].id)
+		d.were[o] = shown
+	}
+	return shown
+}
+
+// won reports whether a value was the winner at its place before.
+func (d *Diff) won(p place, id lamport) bool {
+	v := d.after
+	if d.between {
+		v = d.before
+	} else {
+		if d.numbers == nil {
+			d.number()
+		}
+		if i, ok := d.numbers[p]; ok {
+			before := d.touched[i].before
+			return len(before) > 0 && before[len(before)-1].id == id
+		}
+	}
+	f, ok := v.winnerAt(p)
+	return ok && f.id == id
+}
+
+func (v View) winnerAt(p place) (found, bool) {
+	if v.s.objects[p.obj].list == nil {
+		return v.winner(&v.s.entries[p.entry].cell)
+	}
+	e, ok := v.elementOf(v.s.objects[p.obj].list, p.elem)
+	if !ok {
+		return found{}, false
+	}
+	return v.elementWinner(&e)
+}
+
+// indexOf is View.indexOf that walks through each list of the past only once.
+func (d *Diff) indexOf(o *object, id lamport) (int, bool) {
+	if d.after.clock == nil {
+		return d.after.indexOf(o, id)
+	}
+	obj, _ := d.after.s.object(o.id)
+	indexes, ok := d.indexes[obj]
+	if !ok {
+		indexes = make(map[lamport]int)
+		r := d.after.reader(o)
+		for r.step() {
+			indexes[r.cursor.id] = r.start
+		}
+		if d.indexes == nil {
+			d.indexes = make(map[uint32]map[lamport]int)
+		}
+		d.indexes[obj] = indexes
+	}
+	return indexes[id], false
+}
