@@ -7,14 +7,15 @@ import (
 
 // Between returns what lies between two views of one document, which may be of
 // the past and concurrent to each other: the edits that lead from one to the
-// other. The work grows with the document.
+// other. What only the view before has, insides of objects and marks, is left
+// out. The work grows with the document.
 func Between(before, after View) *Diff {
 	d := &Diff{before: before, after: after, between: true, finished: true}
 	s := after.s
 	for i := range s.objects {
 		o := &s.objects[i]
 		switch {
-		case i != rootObject && !before.covers(o.id) && !after.covers(o.id):
+		case i != rootObject && !after.covers(o.id):
 		case o.list == nil:
 			d.compareMap(uint32(i))
 		default:
