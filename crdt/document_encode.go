@@ -6,6 +6,7 @@ import "slices"
 type changeEncoder struct {
 	b       *rebuilder
 	w       opWriter
+	single  singleColumns
 	local   []uint32 // actor index in the change, of those that it names
 	named   []uint32 // number of the last change that names the actor
 	highest []uint32 // counter among the ops of the actor that the change refers to
@@ -44,11 +45,7 @@ func (e *changeEncoder) encode(author uint32, c *DocumentChange) {
 	for _, a := range c.OtherActors {
 		buf = appendText(buf, string(a))
 	}
-	e.w.reset()
-	for i := range e.b.ops {
-		e.appendOp(&e.b.ops[i])
-	}
-	buf = e.w.appendColumns(buf)
+	buf = e.appendOps(buf)
 	e.buf = append(buf, c.Extra...)
 
 	length := len(e.buf) - maxChunkHeader
@@ -90,11 +87,32 @@ func (e *changeEncoder) name(id lamport) {
 	e.highest[a] = max(e.highest[a], id.counter())
 }
 
-func (e *changeEncoder) appendOp(op *changeOp) {
-	row := opRow{
-		action: op.action, insert: op.is(opIsInsert), expand: op.is(opIsExpand), isElem: op.is(opIsElem), hasMark: op.is(opIsNamed),
-		obj: e.id(e.b.objects.at(int(op.object)).id), preds: len(op.preds),
+// appendOps appends the columns of the ops.
+func (e *changeEncoder) appendOps(buf []byte) []byte {
+	var row opRow
+	if len(e.b.ops) == 1 && len(e.b.ops[0].preds) <= 1 {
+		e.single.reset()
+		e.appendSingle(e.readOp(&e.b.ops[0], &row), &row)
+		return e.single.appendTo(buf)
 	}
+	e.w.reset()
+	for i := range e.b.ops {
+		op := &e.b.ops[i]
+		payload := e.readOp(op, &row)
+		e.w.appendRow(&row)
+		e.w.appendPayload(op.code, payload)
+		for _, pred := range op.preds {
+			e.w.appendPred(e.id(e.b.pred(pred)))
+		}
+	}
+	return e.w.appendColumns(buf)
+}
+
+// readOp sets row to what op says, but for the value, whose payload it returns.
+func (e *changeEncoder) readOp(op *changeOp, row *opRow) (payload []byte) {
+	row.action, row.preds = op.action, len(op.preds)
+	row.insert, row.expand, row.isElem, row.hasMark = op.is(opIsInsert), op.is(opIsExpand), op.is(opIsElem), op.is(opIsNamed)
+	row.obj = e.id(e.b.objects.at(int(op.object)).id)
 	if row.isElem {
 		row.elem = e.id(lamport(op.key))
 	} else {
@@ -104,11 +122,7 @@ func (e *changeEncoder) appendOp(op *changeOp) {
 	if row.hasMark {
 		row.mark = e.b.table.name(op.row)
 	}
-	e.w.appendRow(&row)
-	e.w.appendPayload(op.code, e.b.doc.rows[colValue][op.value:op.value+op.length])
-	for _, pred := range op.preds {
-		e.w.appendPred(e.id(e.b.pred(pred)))
-	}
+	return e.b.doc.rows[colValue][op.value : op.value+op.length]
 }
 
 func (e *changeEncoder) id(id lamport) rowID {
@@ -116,4 +130,90 @@ func (e *changeEncoder) id(id lamport) rowID {
 		return rowID{}
 	}
 	return rowID{id.counter(), e.local[id.actor()]}
+}
+
+// appendSingle writes the columns of a change with one op and at most one pred,
+// as most changes are: each is one literal. It gives what opWriter would.
+func (e *changeEncoder) appendSingle(payload []byte, row *opRow) {
+	op, s := &e.b.ops[0], &e.single
+	if row.obj.counter != 0 {
+		s.number(colObjActor, uint64(row.obj.actor))
+		s.number(colObjCounter, uint64(row.obj.counter))
+	}
+	if row.isElem {
+		if row.elem.counter != 0 {
+			s.number(colKeyActor, uint64(row.elem.actor))
+		}
+		s.signed(colKeyCounter, int64(row.elem.counter))
+	} else {
+		s.text(colKeyString, row.key)
+	}
+	s.boolean(colInsert, row.insert)
+	s.number(colAction, uint64(row.action))
+	s.number(colValueMeta, uint64(len(payload))<<4|uint64(op.code))
+	if len(payload) > 0 {
+		s.data = append(s.data, payload...)
+		s.end(colValue)
+	}
+	s.number(colPredCount, uint64(row.preds))
+	for _, at := range op.preds {
+		pred := e.id(e.b.pred(at))
+		s.number(colPredActor, uint64(pred.actor))
+		s.signed(colPredCounter, int64(pred.counter))
+	}
+	if row.expand {
+		s.boolean(colExpand, true)
+	}
+	if row.hasMark {
+		s.text(colMarkName, row.mark)
+	}
+}
+
+// singleColumns collects columns of one row, in the order of their specifications.
+type singleColumns struct {
+	count      byte
+	meta, data []byte
+	ended      int // bytes of data that belong to ended columns
+}
+
+// literalOfOne is the head of an RLE record that holds one value.
+const literalOfOne = 0x7f
+
+func (s *singleColumns) reset() { *s = singleColumns{meta: s.meta[:0], data: s.data[:0]} }
+
+func (s *singleColumns) end(col opColumn) {
+	s.meta = appendUleb(s.meta, uint64(opColumns[col].spec))
+	s.meta = appendUleb(s.meta, uint64(len(s.data)-s.ended))
+	s.ended = len(s.data)
+	s.count++
+}
+
+func (s *singleColumns) number(col opColumn, v uint64) {
+	s.data = appendUleb(append(s.data, literalOfOne), v)
+	s.end(col)
+}
+
+func (s *singleColumns) signed(col opColumn, v int64) {
+	s.data = appendSleb(append(s.data, literalOfOne), v)
+	s.end(col)
+}
+
+func (s *singleColumns) text(col opColumn, v []byte) {
+	s.data = appendUleb(append(s.data, literalOfOne), uint64(len(v)))
+	s.data = append(s.data, v...)
+	s.end(col)
+}
+
+func (s *singleColumns) boolean(col opColumn, v bool) {
+	if v {
+		s.data = append(s.data, 0)
+	}
+	s.data = append(s.data, 1)
+	s.end(col)
+}
+
+func (s *singleColumns) appendTo(buf []byte) []byte {
+	buf = append(buf, s.count)
+	buf = append(buf, s.meta...)
+	return append(buf, s.data...)
 }
