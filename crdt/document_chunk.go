@@ -21,11 +21,12 @@ type DocumentChunk struct {
 	numSuccs int
 }
 
-// DocumentChange is one change of a document, rebuilt. Everything in it but the
-// hash and the actors is valid only during the call that it is passed to.
+// DocumentChange is one change as it passes by while chunks are read. Everything
+// in it but the hash and the actors is valid only during the call that it is
+// passed to.
 type DocumentChange struct {
 	Header
-	Row     int // position among the changes of the document, from 0
+	Row     int // position among the changes of its chunk, from 0
 	Time    int64
 	Message []byte // UTF-8; empty = none
 	Extra   []byte
