@@ -1,6 +1,9 @@
 package crdt
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // rowOrder checks that rows stand in the order of a document, and that keys fit
 // their objects. Ids compare as numbers, since a document's actors ascend.
@@ -88,7 +91,10 @@ func (o *rowOrder) checkElem(row *docRow) error {
 	case sibling != 0 && sibling <= row.id:
 		return refuse(ReasonBadDocument, "elements after element %d aren't in descending order", row.elem.counter())
 	}
-	o.path = append(o.path[:depth], row.id)
+	if o.path = o.path[:depth]; depth == cap(o.path) {
+		o.path = slices.Grow(o.path, depth+minBlock) // doubles, where append grows by a quarter
+	}
+	o.path = append(o.path, row.id)
 	o.elem, o.last = row.id, row.id
 	return nil
 }

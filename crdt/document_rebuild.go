@@ -172,6 +172,10 @@ func (b *rebuilder) rebuildChange(row *changeRow) error {
 func (b *rebuilder) takeOps(row *changeRow) error {
 	a := &b.actors[row.actor]
 	b.ops = b.ops[:0]
+	if first := a.nextCounter(&b.table); first <= uint64(row.maxOp) {
+		most := min(uint64(row.maxOp)-first+1, uint64(len(a.rows)+len(a.succs)), uint64(b.doc.limits.Ops))
+		b.ops = slices.Grow(b.ops, int(most))
+	}
 	preds := 0
 	for {
 		counter := a.nextCounter(&b.table)

@@ -173,7 +173,7 @@ func TestDocumentRules(t *testing.T) {
 		{"successor that isn't newer", ReasonBadPred, func(d *testDocument) { d.rows[k4].succs = []lamport{b(4)} }},
 		{"successors out of order", ReasonBadPred, func(d *testDocument) { d.rows[k4].succs = []lamport{b(6), a(6)} }},
 		{"successor twice", ReasonBadPred, func(d *testDocument) { d.rows[k4].succs = []lamport{b(6), b(6)} }},
-		{"insert with pred", ReasonBadPred, func(d *testDocument) { d.rows[k4].succs = append(d.rows[k4].succs, b(7)) }},
+		{"insert with pred", ReasonBadPred, func(d *testDocument) { d.rows[x2].succs = []lamport{b(5)} }},
 
 		{"seq skipped", ReasonBadDocument, func(d *testDocument) { d.changes[1].seq = 2 }},
 		{"dependency on itself", ReasonBadDocument, func(d *testDocument) { d.changes[1].deps = []uint32{1} }},
