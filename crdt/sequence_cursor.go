@@ -15,11 +15,12 @@ type element struct {
 type cursor struct {
 	element // that the last call of next, nextLive or prev went over
 
-	q  *sequence
-	h  uint32 // span; 0 in an empty sequence
-	p  *span
-	i  int // element of the span that next goes over, p.count at its end
-	at int // where the value of element i begins in the span's data
+	q    *sequence
+	l    *seqLeaf // nil in an empty sequence
+	slot int      // of the span in the leaf
+	p    *span
+	i    int // element of the span that next goes over, p.count at its end
+	at   int // where the value of element i begins in the span's data
 }
 
 // cursor returns the place before the first element.
@@ -70,7 +71,8 @@ func (q *sequence) cursorAtIndex(s *OpSet, index int) (c cursor, start int) {
 }
 
 func (q *sequence) cursorIn(h uint32, i int) cursor {
-	c := cursor{q: q, h: h, p: q.spans.at(h)}
+	p := q.spans.at(h)
+	c := cursor{q: q, l: q.leaves.at(p.leaf), slot: int(q.slot(h)), p: p}
 	c.seek(i)
 	return c
 }
@@ -85,7 +87,7 @@ func (c *cursor) seek(i int) {
 
 // next goes over the element behind the place; false at the end.
 func (c *cursor) next() bool {
-	for c.h != 0 {
+	for c.l != nil {
 		if c.i < int(c.p.count) {
 			c.at = c.read()
 			c.i++
@@ -100,7 +102,7 @@ func (c *cursor) next() bool {
 
 // nextLive is next without simple elements that are deleted.
 func (c *cursor) nextLive() bool {
-	for c.h != 0 {
+	for c.l != nil {
 		if c.i < int(c.p.count) && (c.p.complex || c.p.succ == 0) {
 			return c.next()
 		}
@@ -113,16 +115,19 @@ func (c *cursor) nextLive() bool {
 
 // prev goes back over the element in front of the place; false at the start.
 func (c *cursor) prev() bool {
-	if c.h == 0 {
+	switch {
+	case c.l == nil:
 		return false
-	}
-	if c.i == 0 {
-		h := c.q.before(c.h)
-		if h == 0 {
-			return false
-		}
-		c.h, c.p = h, c.q.spans.at(h)
+	case c.i > 0:
+	case c.slot > 0:
+		c.enter(c.l, c.slot-1)
 		c.i = int(c.p.count)
+	case c.l.before != 0:
+		l := c.q.leaves.at(c.l.before)
+		c.enter(l, int(l.n)-1)
+		c.i = int(c.p.count)
+	default:
+		return false
 	}
 	c.seek(c.i - 1)
 	c.read()
@@ -130,12 +135,20 @@ func (c *cursor) prev() bool {
 }
 
 func (c *cursor) nextSpan() bool {
-	h := c.q.after(c.h)
-	if h == 0 {
+	switch {
+	case c.slot+1 < int(c.l.n):
+		c.enter(c.l, c.slot+1)
+	case c.l.next != 0:
+		c.enter(c.q.leaves.at(c.l.next), 0)
+	default:
 		return false
 	}
-	c.h, c.p, c.i, c.at = h, c.q.spans.at(h), 0, 0
 	return true
+}
+
+// enter goes before the first element of the span in a slot.
+func (c *cursor) enter(l *seqLeaf, slot int) {
+	c.l, c.slot, c.p, c.i, c.at = l, slot, c.q.spans.at(l.spans[slot]), 0, 0
 }
 
 // read fills in element i of the span and returns where its value ends.
@@ -146,7 +159,9 @@ func (c *cursor) read() int {
 		return 0
 	}
 	m := itemAt(p.data, c.at)
-	c.element = element{id: p.id(c.i), ref: p.refOf(c.i), simple: true, value: m.value(p.data), succ: p.succOf(c.i)}
+	c.id, c.ref, c.succ = p.id(c.i), p.refOf(c.i), p.succOf(c.i)
+	c.simple, c.value, c.cell = true, m.value(p.data), nil
+	c.width = 0
 	if p.succ == 0 {
 		c.width = m.width(p.data, c.q.text)
 	}

@@ -8,18 +8,13 @@ func (q *sequence) place(t *actorTable, leaf, slot, h uint32) {
 		q.seatSpan(leaf, slot, h)
 		return
 	}
-	half := uint32(leafSlots / 2)
-	last := l.next == 0
-	if last && slot == leafSlots {
-		half = leafSlots // typing at the end leaves full leaves behind
-	}
-	right := q.splitLeaf(leaf, half)
-	if slot > half || half == leafSlots {
-		q.seatSpan(right, slot-half, h)
+	right := q.splitLeaf(leaf)
+	if slot > leafSlots/2 {
+		q.seatSpan(right, slot-leafSlots/2, h)
 	} else {
 		q.seatSpan(leaf, slot, h)
 	}
-	q.adopt(t, leaf, right, true, last)
+	q.adopt(t, leaf, right, true)
 }
 
 func (q *sequence) seatSpan(leaf, slot, h uint32) {
@@ -60,8 +55,9 @@ func (q *sequence) newNode(leaves bool) uint32 {
 	return h
 }
 
-// splitLeaf moves the spans from a slot on to a leaf behind it.
-func (q *sequence) splitLeaf(leaf, half uint32) (right uint32) {
+// splitLeaf moves half of the spans of a full leaf to one behind it.
+func (q *sequence) splitLeaf(leaf uint32) (right uint32) {
+	const half = leafSlots / 2
 	right = q.newLeaf()
 	l, r := q.leaves.at(leaf), q.leaves.at(right)
 	r.n = uint32(copy(r.spans[:], l.spans[half:l.n]))
@@ -79,8 +75,9 @@ func (q *sequence) splitLeaf(leaf, half uint32) (right uint32) {
 	return right
 }
 
-// splitNode moves the children from a slot on to a new node.
-func (q *sequence) splitNode(node, half uint32) (right uint32) {
+// splitNode moves half of the children of a full node to a new one.
+func (q *sequence) splitNode(node uint32) (right uint32) {
+	const half = nodeSlots / 2
 	right = q.newNode(q.nodes.at(node).leaves)
 	n, r := q.nodes.at(node), q.nodes.at(right)
 	r.n = uint32(copy(r.children[:], n.children[half:n.n]))
@@ -93,8 +90,8 @@ func (q *sequence) splitNode(node, half uint32) (right uint32) {
 }
 
 // adopt puts a leaf or node that was split from left behind it, and updates the
-// tally of left. last says that nothing follows on their level.
-func (q *sequence) adopt(t *actorTable, left, right uint32, leaves, last bool) {
+// tally of left.
+func (q *sequence) adopt(t *actorTable, left, right uint32, leaves bool) {
 	node := q.parent(left, leaves)
 	if node == 0 {
 		node = q.newNode(leaves)
@@ -108,17 +105,13 @@ func (q *sequence) adopt(t *actorTable, left, right uint32, leaves, last bool) {
 		q.seatChild(t, node, slot, right)
 		return
 	}
-	half := uint32(nodeSlots / 2)
-	if last && slot == nodeSlots {
-		half = nodeSlots
-	}
-	other := q.splitNode(node, half)
-	if slot > half || half == nodeSlots {
-		q.seatChild(t, other, slot-half, right)
+	other := q.splitNode(node)
+	if slot > nodeSlots/2 {
+		q.seatChild(t, other, slot-nodeSlots/2, right)
 	} else {
 		q.seatChild(t, node, slot, right)
 	}
-	q.adopt(t, node, other, false, last)
+	q.adopt(t, node, other, false)
 }
 
 func (q *sequence) seatChild(t *actorTable, node, slot, child uint32) {

@@ -75,6 +75,10 @@ func (m *seqModel) anyID() lamport {
 
 // newID returns an id greater than ref, often less than others in the list.
 func (m *seqModel) newID(ref lamport) lamport {
+	if next := ref.plus(1); ref != 0 && m.elements[next] == nil && m.rng.IntN(4) == 0 {
+		m.max = max(m.max, next.counter())
+		return next
+	}
 	for {
 		counter := m.max + 1
 		if m.rng.IntN(3) == 0 {

@@ -94,12 +94,19 @@ type item struct {
 	from, to int // the payload; the next item starts at to
 }
 
+// asciiItem is the head of a string of one byte.
+const asciiItem = 1<<4 | byte(ValueString)
+
 // itemAt reads the head of the item at an offset.
 func itemAt(data []byte, at int) item {
-	head, n := uint64(data[at]), 1
-	if head >= 0x80 {
-		head, n, _ = readUleb(data[at:])
+	if head := data[at]; head < 0x80 {
+		return item{ValueCode(head & 15), at + 1, at + 1 + int(head>>4)}
 	}
+	return longItemAt(data, at)
+}
+
+func longItemAt(data []byte, at int) item {
+	head, n, _ := readUleb(data[at:])
 	return item{ValueCode(head & 15), at + n, at + n + int(head>>4)}
 }
 
@@ -128,6 +135,11 @@ func (m item) width(data []byte, text bool) int {
 // before it, were they visible.
 func (p *span) skip(i int, text bool) (at, width int) {
 	for range i {
+		if p.data[at] == asciiItem {
+			at += 2
+			width++
+			continue
+		}
 		m := itemAt(p.data, at)
 		at = m.to
 		width += m.width(p.data, text)
