@@ -45,6 +45,7 @@ type options struct {
 	budget time.Duration
 	script string
 	only   string
+	dir    string
 }
 
 func bench() error {
@@ -54,13 +55,18 @@ func bench() error {
 	flag.DurationVar(&o.budget, "budget", time.Second, "time for the samples of one process")
 	flag.StringVar(&o.script, "script", filepath.Join("fuzz", "enginebench", "engine.mjs"), "path of engine.mjs")
 	flag.StringVar(&o.only, "only", "", "name of the one document to measure")
+	flag.StringVar(&o.dir, "dir", "", "folder that keeps the files; without it they are temporary")
 	flag.Parse()
 
-	dir, err := os.MkdirTemp("", "enginebench-")
-	if err != nil {
-		return err
+	dir := o.dir
+	if dir == "" {
+		temporary, err := os.MkdirTemp("", "enginebench-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(temporary)
+		dir = temporary
 	}
-	defer os.RemoveAll(dir)
 	edits, err := readEdits()
 	if err != nil {
 		return err
