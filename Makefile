@@ -9,7 +9,7 @@ FUZZTIME  ?= 60s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help run build test deps check format vet lint vulns race fuzz fuzz-short differential crash bench bench-engine bench-peer clean
+.PHONY: help run build audit test deps check format vet lint vulns race fuzz fuzz-short differential crash bench bench-engine bench-peer clean
 .DEFAULT_GOAL := help
 
 help: ## say what each target does
@@ -20,6 +20,10 @@ run: build deps-demo ## start the server with a demo on 127.0.0.1:8080
 
 build: ## build bin/concord, one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/concord
+
+audit: ## re-check the documents of a data folder with automerge-go: make audit DATA=folder; needs a C compiler
+	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/concord-audit ./cmd/concord-audit
+	bin/concord-audit $(DATA)
 
 deps: $(NPM_DONE) ## install what the tests need from npm
 
