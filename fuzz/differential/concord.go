@@ -89,6 +89,21 @@ func (d *document) load(b []byte) error {
 func (d *document) describe(views [][]string) error {
 	d.graph.Publish(d.graph.Staged())
 	d.heads = hexes(d.graph.Heads())
-	d.views = make([]string, len(views))
+	d.dump = dump(d.set.View(), false)
+	for _, heads := range views {
+		var hashes []crdt.Hash
+		for _, text := range heads {
+			h, err := crdt.ParseHash(text)
+			if err != nil {
+				return err
+			}
+			hashes = append(hashes, h)
+		}
+		clock, err := d.graph.Clock(hashes)
+		if err != nil {
+			return fmt.Errorf("view at %v: %w", heads, err)
+		}
+		d.views = append(d.views, dump(d.set.At(clock), true))
+	}
 	return nil
 }

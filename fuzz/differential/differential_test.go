@@ -95,7 +95,7 @@ func (r *runner) tooMany() bool {
 }
 
 func (r *runner) batch(e engines, first uint64, n int) error {
-	samples, err := e.samples(r.seed, first, n)
+	samples, err := e.samples(r.seed, first, n, 2)
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (e engines) compare(samples []*sample) (results []error, withGo int, err er
 	var cases, ordered []oracle.Case
 	var whose []int
 	for i, s := range samples {
-		results[i] = s.prepare(2)
+		results[i] = s.prepare()
 		cases = append(cases, s.request())
 		if s.history.Oddities&beyondGo == 0 {
 			ordered, whose = append(ordered, s.orderedRequest()), append(whose, i)
@@ -167,20 +167,16 @@ func (r *runner) report(e engines, number uint64, s *sample, err error) {
 	if !first {
 		return
 	}
-	small := s.history.Minimal(func(h *history.History) bool { return e.shows(s, h, number, what) })
-	t := sample{source: s.source, history: small, rng: fixed(number)}
-	results, _, failed := e.compare([]*sample{&t})
-	if failed == nil && results[0] != nil {
+	small := s.of(s.history.Minimal(func(h *history.History) bool { return e.shows(s.of(h), what) }))
+	if results, _, failed := e.compare([]*sample{small}); failed == nil && results[0] != nil {
 		err = results[0]
 	}
-	r.t.Errorf("case %d of seed %d, %s, oddities %q\n%v\n%s", number, r.seed, s.source, s.history.Oddities, err, small)
+	r.t.Errorf("case %d of seed %d, %s, oddities %q\n%v\n%s", number, r.seed, s.source, s.history.Oddities, err, small.history)
 }
 
-// shows reports whether a history has the same difference as the sample.
-func (e engines) shows(s *sample, h *history.History, number uint64, what string) bool {
-	h.Oddities = s.history.Oddities
-	t := sample{source: s.source, history: h, rng: fixed(number)}
-	results, _, err := e.compare([]*sample{&t})
+// shows reports whether a sample has the same difference.
+func (e engines) shows(s *sample, what string) bool {
+	results, _, err := e.compare([]*sample{s})
 	d, ok := firstOf(append(results, err)).(*difference)
 	return ok && d.what == what
 }

@@ -28,9 +28,9 @@ func (e engines) close() {
 	e.golang.Close()
 }
 
-// samples returns the cases from number first on. Of ten batches, one has been
+// samples returns the cases from number first on, with some earlier views each. Of ten batches, one has been
 // written with automerge-js, one with automerge-go, the others op by op.
-func (e engines) samples(seed, first uint64, n int) ([]*sample, error) {
+func (e engines) samples(seed, first uint64, n, views int) ([]*sample, error) {
 	written := [][][]byte{}
 	var err error
 	source := "raw"
@@ -47,16 +47,17 @@ func (e engines) samples(seed, first uint64, n int) ([]*sample, error) {
 	}
 	list := make([]*sample, n)
 	for i := range list {
-		s := &sample{source: source, rng: rand.New(rand.NewPCG(seed, first+uint64(i)))}
+		rng := rand.New(rand.NewPCG(seed, first+uint64(i)))
+		var h *history.History
 		if source == "raw" {
-			s.history, err = history.Random(s.rng, shape(s.rng))
+			h, err = history.Random(rng, shape(rng))
 		} else {
-			s.history, err = history.Parse(written[i])
+			h, err = history.Parse(written[i])
 		}
 		if err != nil {
 			return nil, fmt.Errorf("case %d, %s: %w", first+uint64(i), source, err)
 		}
-		list[i] = s
+		list[i] = newSample(source, h, rng, views)
 	}
 	return list, nil
 }
@@ -75,6 +76,3 @@ func shape(rng *rand.Rand) history.Shape {
 	}
 	return s
 }
-
-// fixed is the randomness for repeating a case with a smaller history.
-func fixed(number uint64) *rand.Rand { return rand.New(rand.NewPCG(number, 0)) }

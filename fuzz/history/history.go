@@ -128,33 +128,6 @@ func (h *History) Views(rng *rand.Rand, n int) [][]string {
 	return views
 }
 
-// Minimal leaves out what isn't needed for fails to stay true: changes together
-// with all that build on them.
-func (h *History) Minimal(fails func(*History) bool) *History {
-	for i := len(h.Changes) - 1; i >= 0; i-- {
-		if i >= len(h.Changes) {
-			continue
-		}
-		if smaller := h.without(i); len(smaller.Changes) > 0 && fails(smaller) {
-			h = smaller
-		}
-	}
-	return h
-}
-
-func (h *History) without(i int) *History {
-	gone := map[crdt.Hash]bool{}
-	smaller := &History{}
-	for j, c := range h.Changes {
-		if j == i || slices.ContainsFunc(c.Deps, func(d crdt.Hash) bool { return gone[d] }) {
-			gone[c.Hash] = true
-			continue
-		}
-		smaller.Changes = append(smaller.Changes, c)
-	}
-	return smaller
-}
-
 // String lists the changes with their ops, for people.
 func (h *History) String() string {
 	var b []byte

@@ -44,6 +44,10 @@ type Answer struct {
 	LiveHeads []string `json:"liveHeads"` // before saving
 	Live      string   `json:"live"`      // dump before saving, if it differs from Dump
 
+	// Why the changes could not be applied. The answer is about Case.Load then,
+	// and says nothing of a live document.
+	LiveError string `json:"liveError"`
+
 	Loaded  *Answer  `json:"loaded"` // what it made of Case.Load; Dump is set if it differs
 	Changes [][]byte `json:"changes"`
 }

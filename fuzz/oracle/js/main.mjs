@@ -25,12 +25,21 @@ function answer(c) {
   const keep = doc => documents[documents.push(doc) - 1]
   const load = bytes => keep(wasm.load(bytes, { actor: "ffff" }))
   try {
-    const live = keep(wasm.create({ actor: "ffff" }))
-    const changes = c.changes.map(decode)
-    for (const batch of c.batches) live.applyChanges(batch.map(i => changes[i]))
-    const saved = live.saveNoCompress()
+    const result = {}
+    let saved
+    try {
+      const live = keep(wasm.create({ actor: "ffff" }))
+      const changes = c.changes.map(decode)
+      for (const batch of c.batches) live.applyChanges(batch.map(i => changes[i]))
+      saved = live.saveNoCompress()
+      Object.assign(result, { liveHeads: live.getHeads(), live: dump(live), save: encode(saved) })
+    } catch (error) {
+      if (!c.load || error instanceof WebAssembly.RuntimeError) throw error
+      result.liveError = error.message
+      saved = decode(c.load)
+    }
     const doc = load(saved)
-    const result = { liveHeads: live.getHeads(), live: dump(live), save: encode(saved), heads: doc.getHeads(), dump: dump(doc) }
+    Object.assign(result, { heads: doc.getHeads(), dump: dump(doc) })
     if (result.live === result.dump) delete result.live
     result.views = (c.views ?? []).map(heads => dump(doc, heads))
     if (c.whole) result.changes = doc.getChanges([]).map(encode)
