@@ -41,7 +41,7 @@ func TestDifferential(t *testing.T) {
 		t:     t,
 		seed:  setting(t, "DIFFERENTIAL_SEED", 1),
 		first: setting(t, "DIFFERENTIAL_FIRST", 0) / batchSize * batchSize,
-		cases: setting(t, "DIFFERENTIAL_CASES", 2_000),
+		cases: setting(t, "DIFFERENTIAL_CASES", 1_000),
 		found: map[string]int{},
 	}
 	t.Logf("seed %d, %d cases from number %d", r.seed, r.cases, r.first)

@@ -95,6 +95,9 @@ func (p *plainer) place() {
 		if first {
 			label = own
 		}
+		if strings.HasPrefix(value, "xunknown") {
+			value = "unknown"
+		}
 		p.out = append(p.out, label+" "+value)
 		p.lines = p.lines[1:]
 		switch value {

@@ -198,6 +198,8 @@ func valueGo(lines *[]string, label string, v *automerge.Value) {
 			text = "error " + err.Error()
 		}
 		*lines = append(*lines, "[", Quote(text), "]")
+	case automerge.KindUnknown:
+		add("unknown")
 	default:
 		add(fmt.Sprintf("kind %v", v.Kind()))
 	}

@@ -84,23 +84,35 @@ class Writer {
     this.lines.push("]")
   }
 
+  // spans joins neighbours with the same marks: an empty marked element parts them in 3.5.
+  spans(id) {
+    let text = "", marks = ""
+    const flush = () => {
+      if (text !== "") this.lines.push(`span ${JSON.stringify(text)}${marks}`)
+      text = ""
+    }
+    for (const span of this.doc.spans(id, this.heads)) {
+      const own = Object.entries(span.marks ?? {}).sort((a, b) => byUTF8(a[0], b[0]))
+        .map(([name, value]) => ` ${JSON.stringify(name)}=${plain(value)}`).join("")
+      if (span.type === "block" || own !== marks) flush()
+      marks = own
+      if (span.type === "block") this.lines.push("block")
+      else text += span.value
+    }
+    flush()
+  }
+
   text(id) {
     const text = this.doc.text(id, this.heads)
     this.lines.push("[", JSON.stringify(text))
-    const length = this.doc.length(id, this.heads)
+    // In the past 3.5 counts every value of an element that has several.
+    const length = this.heads === undefined ? this.doc.length(id) : text.length
     if (length !== text.length) this.lines.push(`length ${length}`)
     for (let i = 0; i < length;) {
       const winner = this.place("-", id, i)
       i += winner?.[0] === "str" ? Math.max(1, winner[1].length) : 1
     }
-    for (const span of this.doc.spans(id, this.heads)) {
-      if (span.type === "block") {
-        this.lines.push("block")
-        continue
-      }
-      const marks = Object.entries(span.marks ?? {}).sort((a, b) => byUTF8(a[0], b[0]))
-      this.lines.push("span " + [JSON.stringify(span.value), ...marks.map(([k, v]) => `${JSON.stringify(k)}=${plain(v)}`)].join(" "))
-    }
+    this.spans(id)
     // Marks of an earlier view are wrong in 3.5: it shows the current ones.
     if (this.heads === undefined) {
       for (const m of this.doc.marks(id)) {
