@@ -267,3 +267,12 @@ func (g *Graph) Size() int {
 		4*(cap(g.index.slots)+cap(g.deps)+cap(g.arena)+cap(g.authors)+cap(g.seqs)+cap(g.maxOps)+cap(g.tips)+cap(g.heads)) +
 		8*cap(g.scratch) + perActor*cap(g.actors) + g.idBytes + perPair*len(g.proven)
 }
+
+// authorIDs returns the actors of the appended changes, in order of first use.
+func (g *Graph) authorIDs() []ActorID {
+	ids := make([]ActorID, len(g.actors))
+	for i := range g.actors {
+		ids[i] = g.actors[i].id
+	}
+	return ids
+}

@@ -3,6 +3,7 @@ package crdt
 import (
 	"bytes"
 	"cmp"
+	"maps"
 	"slices"
 )
 
@@ -232,6 +233,16 @@ func (o *Orphans) SenderBytes() map[string]int {
 
 // Len returns the number of orphans.
 func (o *Orphans) Len() int { return len(o.byHash) }
+
+// All yields the waiting changes in the order of arrival.
+func (o *Orphans) All(yield func(*Change) bool) {
+	all := slices.SortedFunc(maps.Values(o.byHash), func(a, b *orphan) int { return cmp.Compare(a.arrival, b.arrival) })
+	for _, n := range all {
+		if !yield(n.Change) {
+			return
+		}
+	}
+}
 
 // Bytes returns the total length of the orphans' chunks.
 func (o *Orphans) Bytes() int { return o.bytes }
