@@ -8,22 +8,30 @@ import (
 
 // plan is which changes a message is to hold.
 type plan struct {
-	changes  []int // in the order in which they are sent, dependencies first
-	document bool  // all of them, as a document
-	count    int   // changes in all
+	changes []int // in the order in which they are sent, dependencies first
+	whole   Whole // or the document, if it has chunks
+	blank   bool  // or a document without changes
+	count   int   // changes in all
 }
 
 func (p *plan) empty() bool { return p.count == 0 }
 
-// choose decides what to send.
-func (in *inputs) choose(doc Document) plan {
+// choose decides what to send. The error is one of the document's.
+func (in *inputs) choose(doc Document) (plan, error) {
 	if !in.send {
-		return plan{}
+		return plan{}, nil
 	}
-	n := doc.Graph.Len()
+	var whole Whole
+	var err error
 	documents := in.version == V2 && doc.WholeDocument != nil
-	if in.peerEmpty && documents {
-		return plan{document: true, count: n}
+	if in.peerEmpty && documents && doc.Graph.Len() == 0 {
+		return plan{blank: true}, nil
+	}
+	if in.peerEmpty && documents && len(in.sent) == 0 {
+		if whole, err = doc.WholeDocument(); err != nil || whole.Chunks != nil {
+			return plan{whole: whole, count: whole.Changes}, err
+		}
+		documents = false
 	}
 	var changes []int
 	if in.peerEmpty && in.version == V2 {
@@ -34,10 +42,22 @@ func (in *inputs) choose(doc Document) plan {
 	if len(in.sent) > 0 {
 		changes = slices.DeleteFunc(changes, in.sent.contains)
 	}
-	if documents && len(changes) > n/3 {
-		return plan{document: true, count: n}
+	most := doc.Graph.Len() / 3
+	if documents && len(changes) > most {
+		if whole, err = doc.WholeDocument(); err != nil {
+			return plan{}, err
+		}
+		inside := 0
+		for _, i := range changes {
+			if i < whole.Document {
+				inside++
+			}
+		}
+		if whole.Chunks != nil && inside > most {
+			return plan{whole: whole, count: whole.Changes}, nil
+		}
 	}
-	return plan{changes: changes, count: len(changes)}
+	return plan{changes: changes, count: len(changes)}, nil
 }
 
 // changesToSend returns what the peer needs, in the order in which it asked,

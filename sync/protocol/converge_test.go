@@ -24,13 +24,28 @@ type side struct {
 }
 
 // fakeDocument writes a document chunk that holds its changes as they are.
-func (d *memory) fakeDocument() ([]byte, error) {
-	all := slices.Concat(d.chunks...)
-	doc := appendBytes([]byte{0x85, 0x6f, 0x4a, 0x83, 0, 0, 0, 0, 0}, all)
+func (d *memory) fakeDocument() (Whole, error) {
+	n := d.graph.Len()
+	doc := documentOf(d.chunks[:n])
 	for _, h := range d.sortedOrphans() {
 		doc = append(doc, d.orphans[h]...)
 	}
-	return doc, nil
+	return Whole{doc, n, n}, nil
+}
+
+// fakeSnapshot writes a document chunk with the older half of the changes, and
+// some of the others after it.
+func (d *memory) fakeSnapshot() (Whole, error) {
+	old := d.graph.Len() / 2
+	if old == 0 {
+		return Whole{}, nil
+	}
+	all := old + (d.graph.Len()-old)/2
+	return Whole{append(documentOf(d.chunks[:old]), slices.Concat(d.chunks[old:all]...)...), old, all}, nil
+}
+
+func documentOf(changes [][]byte) []byte {
+	return appendBytes([]byte{0x85, 0x6f, 0x4a, 0x83, 0, 0, 0, 0, 0}, slices.Concat(changes...))
 }
 
 func (d *memory) sortedOrphans() (hs []crdt.Hash) {
@@ -59,6 +74,12 @@ func newWire(t testing.TB, setup uint16) *wire {
 		}
 		if setup&(4<<n) != 0 {
 			d.whole = d.fakeDocument
+			if setup&1024 != 0 {
+				d.whole = d.fakeSnapshot
+			}
+		}
+		if setup&2048 != 0 {
+			d.few = true
 		}
 		if setup&(16<<n) != 0 {
 			s.cache = &Cache{}
@@ -244,11 +265,11 @@ func (w *wire) checkRefusals() {
 // One peer refuses every eighth change, and keeps what builds on these as
 // orphans: both fall silent, and all other changes get through.
 func TestConvergeAroundRefusals(t *testing.T) {
-	for setup := range 1024 {
+	for setup := range 4096 {
 		if setup&128 != 0 {
 			continue // everything of a viewer is refused
 		}
-		for seed := range uint64(4) {
+		for seed := range uint64(2) {
 			random := rand.New(rand.NewPCG(seed, uint64(setup)))
 			script := make([]byte, 20+random.IntN(80))
 			for i := range script {
@@ -280,8 +301,8 @@ func FuzzConverge(f *testing.F) {
 // Random interleavings of edits, branches, messages, false positives, lost
 // connections and resets, for every mix of options.
 func TestConverge(t *testing.T) {
-	for setup := range 1024 {
-		for seed := range uint64(4) {
+	for setup := range 4096 {
+		for seed := range uint64(2) {
 			random := rand.New(rand.NewPCG(seed, uint64(setup)))
 			script := make([]byte, 20+random.IntN(120))
 			for i := range script {

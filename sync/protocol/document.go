@@ -1,6 +1,10 @@
 package protocol
 
-import "concord/crdt"
+import (
+	"errors"
+
+	"concord/crdt"
+)
 
 // Graph is a document's change graph as *crdt.Graph provides it: published
 // changes only, with indexes that don't change during the life of a State
@@ -42,8 +46,24 @@ type Document struct {
 	// others from coming. Forgetting one costs a round. nil = none was refused.
 	Refused func(h crdt.Hash) bool
 
-	// WholeDocument returns a document chunk followed by the orphans' change
-	// chunks. nil = never send documents: peers get the changes that they miss
-	// as change chunks, however many.
-	WholeDocument func() ([]byte, error)
+	// Prepare is told which changes are going to be asked for, in this order, so
+	// that they can be read together. It must make the first one available; for
+	// others Change may return ErrLater. nil = there is nothing to prepare.
+	Prepare func(changes []int) error
+
+	// WholeDocument returns the document for a peer that misses most of it. nil,
+	// or nil chunks, = peers get the changes that they miss as change chunks,
+	// however many.
+	WholeDocument func() (Whole, error)
 }
+
+// Whole is the beginning of a document's history, or all of it, in one part.
+type Whole struct {
+	Chunks   []byte // a document chunk, then change chunks. Copied
+	Document int    // how many of the first changes are in the document chunk
+	Changes  int    // how many of the first changes are in all chunks
+}
+
+// ErrLater is returned by Document.Change for a change that has to wait for a
+// message of its own.
+var ErrLater = errors.New("the change wasn't prepared")

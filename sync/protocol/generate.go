@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -41,7 +42,9 @@ func (s *State) Generate(doc Document, cache *Cache) (out *Encoded, ok bool, err
 	in := s.inputs(doc)
 	e := cache.entry(doc.Graph, &in)
 	if !e.selected {
-		e.plan = in.choose(doc)
+		if e.plan, err = in.choose(doc); err != nil {
+			return nil, false, fmt.Errorf("choose changes: %w", err)
+		}
 		e.selected = true
 	}
 	if told && e.plan.empty() {
@@ -53,7 +56,7 @@ func (s *State) Generate(doc Document, cache *Cache) (out *Encoded, ok bool, err
 		if e.out, e.sent, err = in.encode(doc, &e.plan); err != nil {
 			return nil, false, err
 		}
-		e.plan = plan{document: e.plan.document, count: e.plan.count}
+		e.plan = plan{count: e.plan.count}
 		cache.encoded(e)
 	}
 	s.status |= responded | inFlight
@@ -122,6 +125,9 @@ func (s *State) inputs(doc Document) inputs {
 		in.need = missing(doc, s.theirHeads)
 		in.withhold = slices.ContainsFunc(in.need, func(h crdt.Hash) bool { return !contains(s.theirHeads, h) })
 	}
+	if s.is(received) && s.options.ExactHeads && len(s.theirHeads) == 0 {
+		in.withhold = true // it has nothing to choose from
+	}
 	if in.send {
 		in.peerEmpty = len(s.theirHeads) == 0
 		in.theirNeed, in.theirHave, in.sent = s.theirNeed, s.theirHave, s.sent
@@ -179,14 +185,16 @@ func (in *inputs) encode(doc Document, p *plan) (*Encoded, spans, error) {
 	}
 	out := &Encoded{Version: in.version}
 	var sent spans
-	if p.document {
-		all, err := doc.WholeDocument()
-		if err != nil {
+	if p.blank {
+		var err error
+		if p.whole, err = doc.WholeDocument(); err != nil {
 			return nil, nil, fmt.Errorf("encode document: %w", err)
 		}
-		m.Changes = [][]byte{all}
-		out.Document, out.Changes = true, doc.Graph.Len()
-		if n := doc.Graph.Len(); n > 0 {
+	}
+	if p.whole.Chunks != nil {
+		m.Changes = [][]byte{p.whole.Chunks}
+		out.Document, out.Changes = true, p.whole.Changes
+		if n := p.whole.Changes; n > 0 {
 			sent = spans{{0, uint32(n)}}
 		}
 	} else if len(p.changes) > 0 {
@@ -207,10 +215,18 @@ func (in *inputs) encode(doc Document, p *plan) (*Encoded, spans, error) {
 
 // collect returns the chunks of the first changes, as many as one message takes.
 func (in *inputs) collect(doc Document, changes []int) (parts [][]byte, err error) {
+	if doc.Prepare != nil {
+		if err := doc.Prepare(changes); err != nil {
+			return nil, fmt.Errorf("read changes: %w", err)
+		}
+	}
 	parts = make([][]byte, 0, len(changes))
 	size := 0
 	for _, i := range changes {
 		chunk, err := doc.Change(i)
+		if errors.Is(err, ErrLater) && len(parts) > 0 {
+			break
+		}
 		if err != nil {
 			return nil, fmt.Errorf("read change %s: %w", doc.Graph.HashAt(i), err)
 		}

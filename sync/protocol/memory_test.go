@@ -17,9 +17,10 @@ type memory struct {
 	graph   *crdt.Graph
 	chunks  [][]byte
 	orphans map[crdt.Hash][]byte
-	whole   func() ([]byte, error)      // WholeDocument
+	whole   func() (Whole, error)       // WholeDocument
 	load    func(chunk []byte) [][]byte // the changes of a document chunk
 	refuse  func(h crdt.Hash) bool      // a gate
+	few     bool                        // two changes can be read at a time
 }
 
 func newMemory() *memory {
@@ -27,9 +28,23 @@ func newMemory() *memory {
 }
 
 func (d *memory) document() Document {
+	var prepared []int
+	prepare := func(changes []int) error {
+		prepared = changes[:min(2, len(changes))]
+		return nil
+	}
+	if !d.few {
+		prepare = nil
+	}
 	return Document{
-		Graph:  d.graph,
-		Change: func(i int) ([]byte, error) { return d.chunks[i], nil },
+		Graph: d.graph,
+		Change: func(i int) ([]byte, error) {
+			if d.few && !slices.Contains(prepared, i) {
+				return nil, ErrLater
+			}
+			return d.chunks[i], nil
+		},
+		Prepare: prepare,
 		OrphanDeps: func(h crdt.Hash) []crdt.Hash {
 			if chunk, ok := d.orphans[h]; ok {
 				_, deps := readChange(chunk)

@@ -37,13 +37,14 @@ type Options struct {
 
 	// ExactHeads takes a peer's heads, when all of them are known, for what the
 	// peer has, and doesn't ask its filter: a filter seems to contain one in a
-	// hundred changes that it doesn't, and each costs a round trip. The official
-	// core asks the filter all the same.
+	// hundred changes that it doesn't, and each costs a round trip. A peer that
+	// has nothing isn't sent a filter over all of ours, either. The official core
+	// asks the filter and sends it all the same.
 	ExactHeads bool
 
 	// ChangeBytes bounds the change chunks of one message, which holds at least
 	// one all the same; what is left goes into the next, after the peer's
-	// answer. It doesn't bound whole documents. Default 8 MiB.
+	// answer. It doesn't bound Document.WholeDocument. Default 8 MiB.
 	ChangeBytes int
 }
 

@@ -216,7 +216,7 @@ func (p *replayed) reconnect(t *testing.T, where string, s *step) {
 // generate compares whole messages. Where the transcript has a document chunk,
 // its bytes are lent to the encoder, after checking what they hold.
 func (p *replayed) generate(t *testing.T, where string, s *step) {
-	p.whole = func() ([]byte, error) {
+	p.whole = func() (Whole, error) {
 		if s.Message == nil {
 			t.Fatalf("%s: a document where nothing is expected", where)
 		}
@@ -233,7 +233,7 @@ func (p *replayed) generate(t *testing.T, where string, s *step) {
 		if diff := cmp.Diff(hexes(allHashes(held)), hexes(allHashes(p.memory))); diff != "" {
 			t.Fatalf("%s: document (-want +got)\n%s", where, diff)
 		}
-		return slices.Concat(m.Changes...), nil
+		return Whole{slices.Concat(m.Changes...), p.graph.Len(), p.graph.Len()}, nil
 	}
 	out := mustGenerate(t, p.state, p.memory, nil)
 	switch {
