@@ -118,19 +118,29 @@ func ParseChange(b []byte, lim Limits) (*Change, error) {
 // it was stored: the hash is the caller's, checksum and columns are trusted.
 // Broken bytes give an error, never a panic.
 func ParseStoredChange(b []byte, h Hash) (Header, error) {
+	c, err := ReadStoredChange(b, h)
+	if err != nil {
+		return Header{}, err
+	}
+	return c.Header(), nil
+}
+
+// ReadStoredChange is ParseStoredChange for the whole change, which keeps a
+// reference to b. It serves for changes of a document that was parsed, too.
+func ReadStoredChange(b []byte, h Hash) (*Change, error) {
 	c, rest, err := NextChunk(b)
 	if err == nil && (c.Type != ChunkChange || len(rest) > 0) {
 		err = refuse(ReasonMalformed, "not one change chunk")
 	}
 	if err != nil {
-		return Header{}, fmt.Errorf("read stored change: %w", withHash(err, h))
+		return nil, fmt.Errorf("read stored change: %w", withHash(err, h))
 	}
 	ch, err := parseFields(c.Raw, Limits{Ops: math.MaxInt32, Deps: math.MaxInt32})
 	if err != nil {
-		return Header{}, fmt.Errorf("read stored change: %w", withHash(err, h))
+		return nil, fmt.Errorf("read stored change: %w", withHash(err, h))
 	}
 	ch.Hash = h
-	return ch.Header(), nil
+	return ch, nil
 }
 
 // appendChunkHeader appends everything that stands before a chunk's data.

@@ -93,14 +93,17 @@ func (h *Hub) saveAll() {
 	h.hot = make(map[*document]struct{})
 	h.mu.Unlock()
 	idleSince := h.opts.Now().Add(-h.opts.SaveInterval).UnixNano()
+	contentSince := h.opts.Now().Add(-contentIdle * h.opts.SaveInterval).UnixNano()
 	for d := range hot {
 		d.mu.Lock()
 		d.hot = false
 		d.saveLocked(d.links)
-		if d.lastUsed.Load() <= idleSince {
-			d.relaxLocked()
+		idle := d.lastUsed.Load() <= idleSince
+		if idle {
+			d.relaxLocked(contentSince)
 			d.tidyLocked()
-		} else if !d.removed {
+		}
+		if !d.removed && (!idle || d.ops != nil || d.work != nil) {
 			d.heatLocked()
 		}
 		d.mu.Unlock()

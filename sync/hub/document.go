@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -20,23 +21,29 @@ type document struct {
 	graphBytes atomic.Int64 // memory of graph, orphans and work; 0 = not in memory
 	lastUsed   atomic.Int64 // hub clock, nanoseconds
 
-	mu      sync.Mutex // guards the following fields
-	removed bool       // no longer in Hub.documents; look it up again
-	hot     bool       // in Hub.hot
-	links   []*link
-	exists  bool        // at least one change is durable
-	graph   *crdt.Graph // nil = not in memory
-	orphans *crdt.Orphans
-	held    map[string]int // bytes of orphans by sender, as counted in Hub.orphans
-	refused refusals
-	pending []*message // received, not settled, in order
-	appends int        // writes that the store has and hasn't finished
-	work    *working
+	mu       sync.Mutex // guards the following fields
+	removed  bool       // no longer in Hub.documents; look it up again
+	hot      bool       // in Hub.hot
+	links    []*link
+	exists   bool        // at least one change is durable
+	graph    *crdt.Graph // nil = not in memory
+	stored   stored      // as last read, and what was published since; valid with graph
+	ops      *crdt.OpSet // what graph's changes have built, staged ones included; nil = not in memory
+	unfit    error       // why the stored changes give no op set
+	orphans  *crdt.Orphans
+	held     map[string]int // bytes of orphans by sender, as counted in Hub.orphans
+	refused  refusals
+	pending  []*message // received, not settled, in order
+	appends  int        // writes that the store has and hasn't finished
+	work     *working
+	building *building // of ops, by somebody without the lock
+	pins     int       // how many are about to need ops or work
 }
 
 // working is what only a document in use needs; nil for an idle one.
 type working struct {
 	recent recentChanges
+	older  olderChanges
 	cache  protocol.Cache
 	frames sharedFrames
 }
@@ -137,48 +144,16 @@ func (d *document) tidyLocked() {
 	}
 }
 
-// load brings the graph into memory.
-func (d *document) load() error {
-	d.lastUsed.Store(d.hub.opts.Now().UnixNano())
-	if d.graph != nil {
-		return nil
-	}
-	if d.appends > 0 {
-		return fmt.Errorf("read document %s: an abandoned write is still under way", d.key.Document)
-	}
-	info, found, err := d.hub.store.Document(d.key)
-	if err != nil {
-		return fmt.Errorf("read document %s: %w", d.key.Document, err)
-	}
-	graph := crdt.NewGraph()
-	if found {
-		err = d.hub.store.Changes(d.key, 0, info.Changes, func(i uint64, c store.Change) error {
-			h, err := crdt.ParseStoredChange(c.Bytes, c.Hash)
-			if err == nil {
-				err = graph.Restore(h)
-			}
-			if err != nil {
-				return fmt.Errorf("change %d: %w: %w", i, store.ErrCorrupt, err)
-			}
-			return nil
-		})
-		if err != nil {
-			return fmt.Errorf("load document %s: %w", d.key.Document, err)
-		}
-		d.hub.stats.loads.Add(1)
-	}
-	d.graph, d.exists = graph, graph.Len() > 0
-	d.account()
-	return nil
-}
-
 // account tells the document cache what the document holds.
 func (d *document) account() {
 	size := int64(0)
 	if d.graph != nil {
 		size = int64(d.graph.Size())
 		if d.work != nil {
-			size += int64(d.work.recent.size + d.work.frames.size())
+			size += int64(d.work.recent.size + d.work.older.size() + d.work.frames.size())
+		}
+		if d.ops != nil {
+			size += int64(d.ops.Size())
 		}
 		if d.orphans != nil {
 			size += int64(d.orphans.Bytes())
@@ -201,15 +176,21 @@ func (d *document) countHeld() {
 	d.held = held
 }
 
-// unload frees the graph of a document in which nothing is under way. Orphans
-// go with it: their senders are asked to offer them again.
+// unload frees the op set, or if there is none the graph, of a document in which
+// nothing is under way. Orphans go with the graph: their senders are asked to
+// offer them again.
 func (d *document) unload() bool {
 	if !d.mu.TryLock() {
 		return false
 	}
 	defer d.mu.Unlock()
-	if d.graph == nil || len(d.pending) > 0 || d.removed {
+	if d.graph == nil || d.busy() || d.removed {
 		return false
+	}
+	if d.ops != nil {
+		d.ops = nil
+		d.account()
+		return true
 	}
 	if d.orphans != nil && d.orphans.Len() > 0 {
 		for _, l := range d.links {
@@ -217,31 +198,45 @@ func (d *document) unload() bool {
 			l.peer.mark(l)
 		}
 	}
-	d.graph, d.orphans = nil, nil
-	d.work = nil
-	d.account()
+	d.dropLocked()
 	d.hub.stats.unloads.Add(1)
 	d.tidyLocked()
 	return true
 }
 
-// changeBytes returns a published change for a message. The slice stays valid.
-func (d *document) changeBytes(i int) ([]byte, error) {
-	if b := d.working().recent.get(i); b != nil {
-		return b, nil
-	}
-	b, err := d.hub.store.Change(d.key, uint64(i))
-	if err != nil {
-		return nil, fmt.Errorf("read change %d of document %s: %w", i, d.key.Document, err)
-	}
-	return b, nil
+// busy reports whether something is under way that needs what is in memory.
+func (d *document) busy() bool { return len(d.pending) > 0 || d.pins > 0 }
+
+// dropLocked frees all that can be read again.
+func (d *document) dropLocked() {
+	d.graph, d.ops, d.orphans, d.work, d.unfit = nil, nil, nil, nil, nil
+	d.account()
 }
 
 // generate returns the next frame for a link, nil when there's nothing to say.
-func (d *document) generate(l *link) (_ outgoing, err error) {
+func (d *document) generate(l *link) (outgoing, error) {
+	pinned := false
+	for {
+		out, err := d.generateOnce(l, &pinned)
+		unprepared := new(unpreparedError)
+		if !errors.As(err, &unprepared) {
+			return out, err
+		}
+		if err := d.takeOlder(unprepared); err != nil {
+			return outgoing{}, err
+		}
+		pinned = true
+	}
+}
+
+func (d *document) generateOnce(l *link, pinned *bool) (_ outgoing, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	defer d.guard(&err)
+	if *pinned {
+		*pinned = false
+		d.pins--
+	}
 	if l.gone {
 		return outgoing{}, nil
 	}
@@ -274,7 +269,9 @@ func (d *document) generate(l *link) (_ outgoing, err error) {
 
 // view is the published part of the document, as the sync protocol sees it.
 func (d *document) view() protocol.Document {
-	v := protocol.Document{Graph: d.graph, Change: d.changeBytes, Refused: d.refused.has}
+	v := protocol.Document{
+		Graph: d.graph, Change: d.changeBytes, Prepare: d.prepare, WholeDocument: d.wholeDocument, Refused: d.refused.has,
+	}
 	if d.orphans != nil {
 		v.OrphanDeps = d.orphans.Deps
 	}

@@ -29,8 +29,10 @@ type Hub struct {
 	ctx       context.Context // ends when the hub is closed; outlives every connection
 	cancel    context.CancelFunc
 	staged    *semaphore.Weighted // bytes of messages between receipt and settlement
-	inflate   chan struct{}       // one token: a message with compressed changes, see peer.parse
-	memory    atomic.Int64        // bytes of graphs in memory
+	inflate   chan struct{}       // one token: a message with compressed changes, see message.parse
+	inflated  *semaphore.Weighted // bytes of messages that have grown while they were parsed
+	building  *semaphore.Weighted // bytes of op sets that are being built
+	memory    atomic.Int64        // bytes of graphs and op sets in memory
 	orphans   orphanAccounts
 	gossiping atomic.Bool  // some peer has asked for remote heads
 	writers   atomic.Int64 // running flushes
@@ -66,7 +68,8 @@ func New(s Store, o Options) (*Hub, error) {
 	o = o.withDefaults()
 	h := &Hub{
 		opts: o, store: s, log: o.Logger, id: "concord-" + s.StorageID(),
-		staged: semaphore.NewWeighted(o.StagedBytes), inflate: make(chan struct{}, 1), evictNow: make(chan struct{}, 1),
+		staged: semaphore.NewWeighted(o.StagedBytes), inflate: make(chan struct{}, 1),
+		inflated: semaphore.NewWeighted(int64(o.MaxInflated)), building: semaphore.NewWeighted(buildBytes), evictNow: make(chan struct{}, 1),
 		documents: make(map[store.DocKey]*document), peers: make(map[peerKey]*peer),
 		connections: make(map[*connection]struct{}),
 		users:       make(map[userKey]*userLimit), hot: make(map[*document]struct{}), loaded: make(map[*document]struct{}),

@@ -53,8 +53,8 @@ func compressed(t *testing.T, ch *crdt.Change) []byte {
 
 // Changes that have grown from a few bytes to megabytes wait for the disk one
 // message at a time, and the others wait as the few bytes that they came as.
-func TestInflatedChangesAreHeldOneMessageAtATime(t *testing.T) {
-	r, s := newHookedRig(t, Options{})
+func TestInflatedChangesAreBoundedOverAllMessages(t *testing.T) {
+	r, s := newHookedRig(t, Options{MaxInflated: 3 << 19})
 	reached, free := make(chan struct{}, 2), make(chan struct{})
 	release := sync.OnceFunc(func() { close(free) })
 	defer release()
@@ -75,8 +75,8 @@ func TestInflatedChangesAreHeldOneMessageAtATime(t *testing.T) {
 	a, b, c := r.connect(alice(), "a", ""), r.connect(bob(), "b", ""), r.connect(bob(), "c", "")
 	a.send(big(a))
 	<-reached
-	if len(r.hub.inflate) != 1 {
-		t.Error("another message could be inflated while this one waits for its commit")
+	if r.hub.inflated.TryAcquire(1 << 19) {
+		t.Error("a message that has grown to more than 1 MiB doesn't count for so much while it waits for its commit")
 	}
 	b.send(big(b))
 	c.request(docB) // small messages go on
@@ -93,7 +93,7 @@ func TestInflatedChangesAreHeldOneMessageAtATime(t *testing.T) {
 	}
 	release()
 	waitFor(t, "both", func() bool { return r.hub.Stats().Changes == 2 })
-	waitFor(t, "token given back", func() bool { return len(r.hub.inflate) == 0 })
+	waitFor(t, "budget given back", func() bool { return len(r.hub.inflate) == 0 && r.hub.inflated.TryAcquire(3<<19) })
 }
 
 // A document that can't be read mustn't take the client's other documents with it.

@@ -22,9 +22,9 @@ type message struct {
 	sync    *protocol.Message
 	request bool
 
-	frame     Frame // the changes are parts of it, unless they were compressed
-	weight    int64 // of Hub.staged
-	inflating bool  // holds Hub.inflate
+	frame  Frame // the changes are parts of it, unless they were compressed
+	weight int64 // of Hub.staged
+	grown  int64 // of Hub.inflated
 
 	// The following fields are guarded by document.mu.
 	upTo    int            // the graph's length with this message's changes
@@ -47,9 +47,7 @@ func (in *message) done() {
 	h := in.link.peer.hub
 	in.frame.release()
 	h.staged.Release(in.weight)
-	if in.inflating {
-		<-h.inflate
-	}
+	h.inflated.Release(in.grown)
 }
 
 // receiveSync takes a sync or request message.
@@ -78,12 +76,14 @@ func (p *peer) receiveSync(ctx context.Context, frame Frame, doc id.DocumentID, 
 		return err
 	}
 	taken = true
-	var changes []*crdt.Change
-	var refused []crdt.Hash
+	var r reading
 	if !s.ReadOnly {
-		changes, refused = in.parse()
+		if r, err = in.parse(ctx); err != nil {
+			in.done()
+			return err
+		}
 	}
-	return p.unreadable(doc, l.document.receive(in, changes, refused))
+	return p.unreadable(doc, l.document.receive(in, r.changes, r.refused))
 }
 
 // unreadable takes a damaged document for one that isn't there; every other
@@ -100,68 +100,28 @@ func (p *peer) unreadable(doc id.DocumentID, err error) error {
 	return err
 }
 
-// maxGrowth is how much bigger than its frame a message with compressed changes
-// may be in memory without keeping all others like it waiting.
-const maxGrowth = 4
-
-// parse reads the changes of a message. What can't be accepted is refused
-// without harm to the rest; after a chunk whose end can't be found the rest of
-// its part is lost.
-//
-// Compressed changes, which may grow a thousandfold, are parsed in one message
-// at a time. If they have grown by more than maxGrowth, the message keeps all
-// others like it waiting until it is done.
-func (in *message) parse() (changes []*crdt.Change, refused []crdt.Hash) {
-	p, doc := in.link.peer, in.link.document.key.Document
-	p.reported.Store(0)
-	refuse := func(err error) {
-		if h := p.refuse(doc, err); h != (crdt.Hash{}) {
-			refused = append(refused, h)
-		}
-	}
-	inflated := 0
-	defer func() {
-		if in.inflating && inflated <= maxGrowth*len(in.frame.Data) {
-			in.inflating = false
-			<-p.hub.inflate
-		}
-	}()
-	for _, rest := range in.sync.Changes {
-		for len(rest) > 0 {
-			chunk, next, err := crdt.NextChunk(rest)
-			if err != nil {
-				refuse(err)
-				break
-			}
-			rest = next
-			if chunk.Type == crdt.ChunkCompressed && !in.inflating {
-				p.hub.inflate <- struct{}{}
-				in.inflating = true
-			}
-			c, err := chunk.ParseChange(p.hub.opts.Changes)
-			if err != nil {
-				refuse(err)
-				continue
-			}
-			if inflated += len(c.Bytes()); inflated > p.hub.opts.MaxInflated {
-				refuse(&crdt.RefusalError{Hash: c.Hash, Reason: crdt.ReasonLimit, Detail: "the message holds too many bytes once inflated"})
-				return changes, refused
-			}
-			changes = append(changes, c)
-		}
-	}
-	return changes, refused
-}
-
 // receive gates and stages the changes of a message, then settles it, at once
 // or after the commit of what it has to wait for.
 func (d *document) receive(in *message, changes []*crdt.Change, refused []crdt.Hash) (err error) {
+	if len(changes) > 0 {
+		if err := d.openContent(); err != nil {
+			in.done()
+			return err
+		}
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	defer d.guard(&err)
 	l := in.link
+	if len(changes) > 0 {
+		d.pins--
+	}
 	d.pending = append(d.pending, in)
-	if err := d.load(); err != nil {
+	err = d.load()
+	if err == nil && len(changes) > 0 && d.ops == nil && d.unfit == nil {
+		err = fmt.Errorf("document %s was given up", d.key.Document)
+	}
+	if err != nil {
 		d.pending = d.pending[:len(d.pending)-1]
 		in.done()
 		return err

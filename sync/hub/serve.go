@@ -248,7 +248,7 @@ func (p *peer) open(doc id.DocumentID) (*link, error) {
 		return nil, wire.NewCloseError(wire.CloseTooMany, "too many documents open on one connection")
 	}
 	s := p.currentSession()
-	o := protocol.Options{ReadOnlyPeer: s.ReadOnly, Acknowledge: true, ExactHeads: true}
+	o := protocol.Options{Advertise: protocol.AdvertiseV2, ReadOnlyPeer: s.ReadOnly, Acknowledge: true, ExactHeads: true}
 	l := &link{peer: p, options: o, state: protocol.New(o)}
 	for {
 		d := p.hub.acquire(s.docKey(doc))

@@ -73,9 +73,8 @@ func (d *document) abandonLocked() {
 	for _, l := range d.links {
 		l.peer.end(wire.CloseTryLater, "the server couldn't store changes; come back later")
 	}
-	d.pending, d.graph, d.orphans = nil, nil, nil
-	d.work = nil
-	d.account()
+	d.pending = nil
+	d.dropLocked()
 }
 
 // settleLocked finishes the messages at the front that wait for nothing.
@@ -104,7 +103,9 @@ func (d *document) settleOne(in *message) {
 		d.exists = true
 		for i, c := range in.chunks {
 			d.working().recent.add(first+i, c.Bytes())
+			d.stored.tail += uint64(len(c.Bytes()))
 		}
+		d.stored.changes += uint64(len(in.chunks))
 		d.hub.stats.changes.Add(uint64(len(in.chunks)))
 		for _, other := range d.links {
 			other.unavailable, other.tell = false, false

@@ -49,7 +49,7 @@ func (d *document) stageOne(l *link, from sender, change *crdt.Change, runs *[]r
 	for len(queue) > 0 {
 		c := queue[0]
 		queue = queue[1:]
-		index, err := d.graph.Append(c.change.Header())
+		index, err := d.admit(c.change)
 		var missing *crdt.MissingDepsError
 		switch {
 		case err == nil:
@@ -72,6 +72,26 @@ func (d *document) stageOne(l *link, from sender, change *crdt.Change, runs *[]r
 			d.refused.add(c.change.Hash)
 		}
 	}
+}
+
+// admit passes a change through the whole gate: its place among the changes, then
+// what its ops refer to. After an error nothing has changed.
+func (d *document) admit(c *crdt.Change) (index int, err error) {
+	h := c.Header()
+	if err := d.graph.Check(h); err != nil {
+		return 0, err
+	}
+	if d.unfit != nil {
+		return 0, &crdt.RefusalError{Hash: h.Hash, Reason: crdt.ReasonBadDocument,
+			Detail: "the document holds a change that can't be applied, and takes no others"}
+	}
+	if err := d.ops.Apply(c, nil); err != nil {
+		return 0, err
+	}
+	if index, err = d.graph.Append(h); err != nil {
+		panic(err) // Check has let it pass
+	}
+	return index, nil
 }
 
 // author returns the peer that a change is from: that of the link by which it

@@ -25,15 +25,21 @@ func (d *document) saveLocked(links []*link) {
 	}
 }
 
-// relaxLocked frees what only a document in use needs. The graph stays, for the
-// document cache to decide.
-func (d *document) relaxLocked() {
-	if len(d.pending) > 0 {
+// contentIdle is how many Options.SaveInterval an unused op set stays.
+const contentIdle = 30
+
+// relaxLocked frees what only a document in use needs, and the op set when it is
+// out of use since long. The graph stays, for the document cache to decide.
+func (d *document) relaxLocked(contentSince int64) {
+	if d.busy() {
 		return
 	}
 	d.work = nil
+	if d.lastUsed.Load() <= contentSince {
+		d.ops = nil
+	}
 	if !d.exists && d.graph != nil && d.graph.Staged() == 0 && d.orphanCount() == 0 {
-		d.graph, d.orphans = nil, nil // a document that nobody has created
+		d.graph, d.ops, d.orphans = nil, nil, nil // a document that nobody has created
 	}
 	d.account()
 }

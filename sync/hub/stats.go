@@ -15,6 +15,7 @@ type counters struct {
 	changes, generated, encoded                   atomic.Uint64
 	ephemerals, echoes, presenceDropped           atomic.Uint64
 	loads, unloads, orphansEvicted                atomic.Uint64
+	contents, decodes, documents                  atomic.Uint64
 
 	mu      sync.Mutex // guards the following fields
 	refused map[crdt.Reason]uint64
@@ -51,6 +52,9 @@ type Stats struct {
 	Encoded                                       uint64 // of these, encoded anew; the others were shared
 	Ephemerals, Echoes, PresenceDropped           uint64
 	Loads, Unloads                                uint64 // of document graphs
+	Contents                                      uint64 // op sets built, for the first change to a document
+	Decodes                                       uint64 // snapshots decoded, for old changes
+	WholeDocuments                                uint64 // snapshots sent
 	OrphansEvicted                                uint64
 	Refused                                       map[crdt.Reason]uint64    // changes refused, by reason
 	Closes                                        map[wire.CloseCode]uint64 // connections closed by the hub, by code
@@ -68,6 +72,7 @@ func (h *Hub) Stats() Stats {
 	s.Generated, s.Encoded = c.generated.Load(), c.encoded.Load()
 	s.Ephemerals, s.Echoes, s.PresenceDropped = c.ephemerals.Load(), c.echoes.Load(), c.presenceDropped.Load()
 	s.Loads, s.Unloads, s.OrphansEvicted = c.loads.Load(), c.unloads.Load(), c.orphansEvicted.Load()
+	s.Contents, s.Decodes, s.WholeDocuments = c.contents.Load(), c.decodes.Load(), c.documents.Load()
 	c.mu.Lock()
 	s.Refused, s.Closes = maps.Clone(c.refused), maps.Clone(c.closes)
 	c.mu.Unlock()

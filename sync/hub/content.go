@@ -1,0 +1,182 @@
+package hub
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"concord/crdt"
+	"concord/store"
+)
+
+// storedLimits let everything through that a node with other options has taken.
+var storedLimits = crdt.Limits{ChunkBytes: 1 << 30, Ops: 1 << 30, Deps: 1 << 30, Rows: 1 << 30}
+
+const (
+	// buildBytes is how much memory op sets may take that are being built at a
+	// time, by their estimated size. A bigger one is built alone.
+	buildBytes = 256 << 20
+	// opBytes is what an op may take in an op set.
+	opBytes = 100
+)
+
+// openContent brings the op set into memory and keeps it there until pins is
+// counted down again. It is called without the document's lock, and builds
+// without it, so that the document's other peers are served meanwhile. Nothing
+// can be staged in that time, for that takes the op set.
+func (d *document) openContent() error {
+	for {
+		state, n, err := d.claimContent()
+		switch {
+		case err != nil:
+			return err
+		case state == contentReady:
+			return nil
+		case state == contentComing:
+			<-n.done
+		default:
+			ops, err := d.buildContent(n.changes, n.size)
+			if ready, err := d.setContent(ops, n, err); ready || err != nil {
+				return err
+			}
+		}
+	}
+}
+
+type contentState int
+
+const (
+	contentReady  contentState = iota // and pinned
+	contentComing                     // somebody else builds it
+	contentOurs                       // to build
+)
+
+// building is the building of an op set.
+type building struct {
+	done    chan struct{}
+	changes uint64
+	size    int64 // of the op set, estimated
+}
+
+// claimContent looks whether the op set is there, or who builds it.
+func (d *document) claimContent() (_ contentState, _ *building, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	defer d.guard(&err)
+	if err := d.load(); err != nil {
+		return 0, nil, err
+	}
+	if d.graph.Staged() == 0 && d.ops == nil {
+		d.ops = crdt.NewOpSet()
+	}
+	switch {
+	case d.ops != nil || d.unfit != nil:
+		d.pins++
+		return contentReady, nil, nil
+	case d.building != nil:
+		return contentComing, d.building, nil
+	}
+	d.building = &building{
+		done: make(chan struct{}), changes: uint64(d.graph.Staged()),
+		size: min(buildBytes, 1<<20+opBytes*int64(d.graph.MaxOp())),
+	}
+	return contentOurs, d.building, nil
+}
+
+// setContent takes what was built and pins it; ready is false when the document
+// has other changes by now.
+func (d *document) setContent(ops *crdt.OpSet, b *building, buildErr error) (ready bool, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	defer d.guard(&err)
+	d.building = nil
+	close(b.done)
+	if err := d.load(); err != nil {
+		return false, err
+	}
+	if refusal := new(crdt.RefusalError); errors.As(buildErr, &refusal) {
+		d.hub.log.Error("document takes no changes, because one that it holds can't be applied",
+			"company", d.key.Company, "document", d.key.Document.String(), "error", buildErr)
+		d.unfit, buildErr = refusal, nil
+	}
+	if buildErr != nil {
+		return false, fmt.Errorf("read content of document %s: %w", d.key.Document, buildErr)
+	}
+	if uint64(d.graph.Staged()) != b.changes {
+		return false, nil
+	}
+	d.pins++
+	d.ops = ops
+	d.heatLocked() // so that it is freed again
+	d.account()
+	return true, nil
+}
+
+// buildContent reads the first n changes of the document, all that it has.
+func (d *document) buildContent(n uint64, size int64) (ops *crdt.OpSet, err error) {
+	h := d.hub
+	if err := h.building.Acquire(h.ctx, size); err != nil {
+		return nil, err
+	}
+	defer h.building.Release(size)
+	defer func() {
+		if r := recover(); r != nil {
+			h.log.Error("panic", "document", d.key.Document.String(), "panic", r, "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
+	err = unreplaced(func() error {
+		ops, err = d.readContent(n)
+		return err
+	})
+	h.stats.contents.Add(1)
+	return ops, err
+}
+
+// tailSpan is how many changes are read in one transaction of the store.
+const tailSpan = 1024
+
+func (d *document) readContent(n uint64) (*crdt.OpSet, error) {
+	ops, covered := crdt.NewOpSet(), uint64(0)
+	chunk, err := d.snapshotChunk(&covered)
+	if err == nil && chunk != nil {
+		ops, err = readSnapshot(chunk)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for from := covered; from < n; from += tailSpan {
+		err := d.hub.store.Changes(d.key, from, min(n, from+tailSpan), func(i uint64, stored store.Change) error {
+			c, err := crdt.ReadStoredChange(stored.Bytes, crdt.Hash(stored.Hash))
+			if err != nil {
+				return fmt.Errorf("change %d: %w: %w", i, store.ErrCorrupt, err)
+			}
+			return ops.Apply(c, nil)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return ops, nil
+}
+
+// snapshotChunk returns a copy of the snapshot's chunk, nil when there is none.
+func (d *document) snapshotChunk(covered *uint64) (chunk []byte, err error) {
+	err = d.hub.store.ViewSnapshot(d.key, func(s store.Snapshot) error {
+		chunk, *covered = bytes.Clone(s.Chunk), s.Changes
+		return nil
+	})
+	return chunk, err
+}
+
+func readSnapshot(b []byte) (*crdt.OpSet, error) {
+	chunk, _, err := crdt.NextChunk(b)
+	if err == nil {
+		var ops *crdt.OpSet
+		if ops, err = chunk.ReadOpSet(storedLimits); err == nil {
+			return ops, nil
+		}
+	}
+	return nil, fmt.Errorf("snapshot: %w: %v", store.ErrCorrupt, err)
+}

@@ -1,0 +1,95 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+
+	"concord/crdt"
+	"concord/store"
+)
+
+// stored is how a document lies in the store.
+type stored struct {
+	changes uint64
+	covered uint64 // the first ones, in the snapshot
+	tail    uint64 // bytes of the others
+	chunk   uint64 // bytes of the snapshot
+}
+
+// load brings the graph into memory.
+func (d *document) load() error {
+	d.lastUsed.Store(d.hub.opts.Now().UnixNano())
+	if d.graph != nil {
+		return nil
+	}
+	if d.appends > 0 {
+		return fmt.Errorf("read document %s: an abandoned write is still under way", d.key.Document)
+	}
+	info, found, err := d.hub.store.Document(d.key)
+	if err != nil {
+		return fmt.Errorf("read document %s: %w", d.key.Document, err)
+	}
+	graph := crdt.NewGraph()
+	if found {
+		if graph, err = d.readGraph(info.Changes); err != nil {
+			return fmt.Errorf("load document %s: %w", d.key.Document, err)
+		}
+		d.hub.stats.loads.Add(1)
+	}
+	d.graph, d.exists = graph, graph.Len() > 0
+	d.stored = storedOf(info)
+	d.account()
+	return nil
+}
+
+func storedOf(i store.Info) stored {
+	return stored{changes: i.Changes, covered: i.SnapshotChanges, tail: i.TailBytes, chunk: i.SnapshotBytes}
+}
+
+// maxReplaced is how often a document is read again because a new snapshot has
+// replaced meanwhile what was to be read.
+const maxReplaced = 10
+
+// unreplaced calls read until no snapshot comes in between.
+func unreplaced(read func() error) (err error) {
+	for range maxReplaced {
+		if err = read(); !errors.Is(err, store.ErrInSnapshot) {
+			return err
+		}
+	}
+	return err
+}
+
+// readGraph reads the graph of the first n changes: the older ones from the
+// record beside the snapshot.
+func (d *document) readGraph(n uint64) (graph *crdt.Graph, err error) {
+	err = unreplaced(func() error {
+		graph = crdt.NewGraph()
+		err := d.hub.store.ViewGraph(d.key, func(s store.Snapshot) (err error) {
+			if graph, err = crdt.RestoreGraph(s.Graph); err == nil && uint64(graph.Len()) != s.Changes {
+				err = fmt.Errorf("%d changes, the snapshot has %d", graph.Len(), s.Changes)
+			}
+			if err != nil {
+				err = fmt.Errorf("graph of the snapshot: %w: %w", store.ErrCorrupt, err)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		return d.hub.store.Changes(d.key, uint64(graph.Len()), n, func(i uint64, c store.Change) error {
+			h, err := crdt.ParseStoredChange(c.Bytes, crdt.Hash(c.Hash))
+			if err == nil {
+				err = graph.Restore(h)
+			}
+			if err != nil {
+				return fmt.Errorf("change %d: %w: %w", i, store.ErrCorrupt, err)
+			}
+			return nil
+		})
+	})
+	if err == nil && uint64(graph.Len()) != n {
+		err = fmt.Errorf("%d changes of %d: %w", graph.Len(), n, store.ErrCorrupt)
+	}
+	return graph, err
+}

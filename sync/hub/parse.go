@@ -1,0 +1,178 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"concord/crdt"
+)
+
+// maxGrowth is how much bigger than its frame a message may be in memory without
+// counting for more.
+const maxGrowth = 4
+
+// reading is the parsing of a message's changes.
+type reading struct {
+	in       *message
+	changes  []*crdt.Change
+	refused  []crdt.Hash
+	inflated int    // bytes of changes
+	token    bool   // holds Hub.inflate
+	block    []byte // where the changes of documents are kept
+}
+
+// parse reads the changes of a message. What can't be accepted is refused
+// without harm to the rest; after a chunk whose end can't be found the rest of
+// its part is lost.
+//
+// Compressed changes and documents, which may grow a thousandfold, are parsed
+// in one message at a time. If they have grown by more than maxGrowth, the
+// message counts with their full size until it is done.
+func (in *message) parse(ctx context.Context) (reading, error) {
+	h := in.link.peer.hub
+	in.link.peer.reported.Store(0)
+	r := reading{in: in}
+	r.parts()
+	if !r.token {
+		return r, nil
+	}
+	defer func() { <-h.inflate }()
+	if r.inflated <= maxGrowth*len(in.frame.Data) {
+		return r, nil
+	}
+	grown := int64(min(r.inflated, h.opts.MaxInflated))
+	if err := h.inflated.Acquire(ctx, grown); err != nil {
+		return reading{}, err
+	}
+	in.grown = grown
+	return r, nil
+}
+
+func (r *reading) parts() {
+	h := r.in.link.peer.hub
+	for _, rest := range r.in.sync.Changes {
+		for len(rest) > 0 {
+			chunk, next, err := crdt.NextChunk(rest)
+			if err != nil {
+				r.refuse(err)
+				break
+			}
+			rest = next
+			if chunk.Type != crdt.ChunkChange && !r.token {
+				h.inflate <- struct{}{}
+				r.token = true
+			}
+			if chunk.Type == crdt.ChunkDocument {
+				err = r.document(chunk)
+			} else {
+				err = r.change(chunk)
+			}
+			if errors.Is(err, errInflated) {
+				return
+			}
+		}
+	}
+}
+
+var errInflated = errors.New("the message holds too many bytes once inflated")
+
+// refuse tells the sender of a change or document that can't be taken.
+func (r *reading) refuse(err error) {
+	if h := r.in.link.peer.refuse(r.in.link.document.key.Document, err); h != (crdt.Hash{}) {
+		r.refused = append(r.refused, h)
+	}
+}
+
+// grow counts a change's bytes.
+func (r *reading) grow(h crdt.Hash, size int) error {
+	if r.inflated += size; r.inflated > r.in.link.peer.hub.opts.MaxInflated {
+		r.refuse(&crdt.RefusalError{Hash: h, Reason: crdt.ReasonLimit, Detail: errInflated.Error()})
+		return errInflated
+	}
+	return nil
+}
+
+func (r *reading) change(chunk crdt.Chunk) error {
+	c, err := chunk.ParseChange(r.in.link.peer.hub.opts.Changes)
+	if err != nil {
+		r.refuse(err)
+		return nil
+	}
+	if err := r.grow(c.Hash, len(c.Bytes())); err != nil {
+		return err
+	}
+	r.changes = append(r.changes, c)
+	return nil
+}
+
+// document takes those changes of a document that aren't known already. When all
+// heads of its sender are known, none of them is new.
+func (r *reading) document(chunk crdt.Chunk) error {
+	if r.in.link.document.knowsAll(r.in.sync.Heads) {
+		return nil
+	}
+	h := r.in.link.peer.hub
+	limits := h.opts.Changes
+	limits.ChunkBytes = h.opts.MaxInflated
+	before := len(r.changes)
+	_, err := chunk.ParseDocument(limits, func(c crdt.DocumentChange) error {
+		if r.in.link.document.knows(c.Hash) {
+			return nil
+		}
+		if most := h.changeBytes(); len(c.Raw) > most {
+			return &crdt.RefusalError{Hash: c.Hash, Reason: crdt.ReasonLimit, Detail: "a change is bigger than a message may be"}
+		}
+		if err := r.grow(c.Hash, len(c.Raw)); err != nil {
+			return err
+		}
+		change, err := crdt.ReadStoredChange(r.keep(c.Raw), c.Hash)
+		if err != nil {
+			return err
+		}
+		r.changes = append(r.changes, change)
+		return nil
+	})
+	if err == nil {
+		return nil
+	}
+	clear(r.changes[before:])
+	r.changes = r.changes[:before] // the document has proven nothing
+	if !errors.Is(err, errInflated) {
+		r.refuse(err)
+	}
+	return err
+}
+
+// changeBytes is how big a change may be.
+func (h *Hub) changeBytes() int {
+	if h.opts.Changes.ChunkBytes > 0 {
+		return h.opts.Changes.ChunkBytes
+	}
+	return crdt.DefaultChunkBytes
+}
+
+const blockBytes = 64 << 10
+
+// keep returns a copy of b. Copies share blocks.
+func (r *reading) keep(b []byte) []byte {
+	if len(b) > cap(r.block)-len(r.block) {
+		r.block = make([]byte, 0, max(blockBytes, len(b)))
+	}
+	at := len(r.block)
+	r.block = append(r.block, b...)
+	return r.block[at:len(r.block):len(r.block)]
+}
+
+// knows reports whether a change is published.
+func (d *document) knows(h crdt.Hash) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.graph != nil && d.graph.Has(h)
+}
+
+func (d *document) knowsAll(heads []crdt.Hash) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.graph != nil && len(heads) > 0 && !slices.ContainsFunc(heads, func(h crdt.Hash) bool { return !d.graph.Has(h) })
+}
