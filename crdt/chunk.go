@@ -126,7 +126,7 @@ func ParseStoredChange(b []byte, h Hash) (Header, error) {
 }
 
 // ReadStoredChange is ParseStoredChange for the whole change, which keeps a
-// reference to b. It serves for changes of a document that was parsed, too.
+// reference to b. What only the gate needs to know of it is left out.
 func ReadStoredChange(b []byte, h Hash) (*Change, error) {
 	c, rest, err := NextChunk(b)
 	if err == nil && (c.Type != ChunkChange || len(rest) > 0) {

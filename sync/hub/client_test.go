@@ -296,6 +296,12 @@ func (c *client) take(m wire.Message) {
 				c.tb.Fatal(err)
 			}
 			rest = next
+			if chunk.Type == crdt.ChunkDocument {
+				for _, ch := range documentChanges(c.tb, chunk) {
+					d.add(ch)
+				}
+				continue
+			}
 			ch, err := chunk.ParseChange(crdt.Limits{})
 			if err != nil {
 				c.tb.Fatal(err)

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
@@ -14,8 +15,13 @@ func rawSync(heads []crdt.Hash, part []byte) []byte {
 	return m.Append(nil)
 }
 
+// reload gives a replica the state of a new connection; saved nil = none is kept.
 func reload(t *testing.T, d *replica, saved []byte) {
 	t.Helper()
+	if saved == nil {
+		d.state = protocol.New(protocol.Options{})
+		return
+	}
 	state, err := protocol.Load(saved, protocol.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -32,4 +38,18 @@ func waitFor(t *testing.T, what string, ok func() bool) {
 		}
 		time.Sleep(time.Millisecond)
 	}
+}
+
+// documentChanges returns the changes of a document chunk.
+func documentChanges(tb testing.TB, chunk crdt.Chunk) (changes []*crdt.Change) {
+	tb.Helper()
+	_, err := chunk.ParseDocument(crdt.Limits{}, func(c crdt.DocumentChange) error {
+		ch, err := c.Keep(bytes.Clone(c.Raw))
+		changes = append(changes, ch)
+		return err
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return changes
 }

@@ -59,6 +59,11 @@ func (s *hookedStore) Document(key store.DocKey) (store.Info, bool, error) {
 	return s.Store.Document(key)
 }
 
+// failAppends makes every write fail that is still to be submitted.
+func failAppends(s *hookedStore) {
+	s.onAppend = func(store.Append, func() error, func(error)) error { return store.ErrFailed }
+}
+
 // newHookedRig is newRig over a hookedStore.
 func newHookedRig(tb testing.TB, o Options) (*rig, *hookedStore) {
 	tb.Helper()

@@ -126,7 +126,7 @@ func (r *reading) document(chunk crdt.Chunk) error {
 		if err := r.grow(c.Hash, len(c.Raw)); err != nil {
 			return err
 		}
-		change, err := crdt.ReadStoredChange(r.keep(c.Raw), c.Hash)
+		change, err := c.Keep(r.keep(c.Raw))
 		if err != nil {
 			return err
 		}

@@ -74,7 +74,7 @@ func (c *Cache) encoded(e *cacheEntry) {
 // appendKey writes all inputs in a form that no other inputs share.
 func (in *inputs) appendKey(key []byte) []byte {
 	var bits byte
-	for i, set := range [...]bool{in.hideHeads, in.withhold, in.send, in.peerEmpty, in.flags != nil} {
+	for i, set := range [...]bool{in.hideHeads, in.withhold, in.exact, in.send, in.peerEmpty, in.flags != nil} {
 		if set {
 			bits |= 1 << i
 		}

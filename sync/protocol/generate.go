@@ -99,6 +99,7 @@ type inputs struct {
 	flags       Flags
 	hideHeads   bool // say that there are no heads, the reset for peers that know no flag
 	withhold    bool // send no have, so that the peer sends just what is needed
+	exact       bool // all of the peer's heads are known: they and their ancestors are what it had
 	send        bool // changes may be sent
 	peerEmpty   bool // the peer has nothing
 	changeBytes int
@@ -125,13 +126,11 @@ func (s *State) inputs(doc Document) inputs {
 		in.need = missing(doc, s.theirHeads)
 		in.withhold = slices.ContainsFunc(in.need, func(h crdt.Hash) bool { return !contains(s.theirHeads, h) })
 	}
-	if s.is(received) && s.options.ExactHeads && len(s.theirHeads) == 0 {
-		in.withhold = true // it has nothing to choose from
-	}
+	in.exact = s.is(received) && s.options.ExactHeads && len(knownOf(doc.Graph, s.theirHeads)) == len(s.theirHeads)
 	if in.send {
 		in.peerEmpty = len(s.theirHeads) == 0
 		in.theirNeed, in.theirHave, in.sent = s.theirNeed, s.theirHave, s.sent
-		if s.options.ExactHeads && len(in.theirHave) > 0 && len(knownOf(doc.Graph, s.theirHeads)) == len(s.theirHeads) {
+		if in.exact && len(in.theirHave) > 0 {
 			in.theirHave = []Have{{LastSync: s.theirHeads}}
 		}
 	}
@@ -176,7 +175,7 @@ func (in *inputs) encode(doc Document, p *plan) (*Encoded, spans, error) {
 	if in.hideHeads {
 		m.Heads = nil
 	}
-	if !in.withhold {
+	if !in.withhold && !(in.exact && (in.peerEmpty || p.whole.Chunks != nil)) {
 		own := doc.Graph.Since(in.shared)
 		m.Have = []Have{{
 			LastSync: in.shared,

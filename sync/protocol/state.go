@@ -37,9 +37,9 @@ type Options struct {
 
 	// ExactHeads takes a peer's heads, when all of them are known, for what the
 	// peer has, and doesn't ask its filter: a filter seems to contain one in a
-	// hundred changes that it doesn't, and each costs a round trip. A peer that
-	// has nothing isn't sent a filter over all of ours, either. The official core
-	// asks the filter and sends it all the same.
+	// hundred changes that it doesn't, and each costs a round trip. Nor is a filter
+	// sent to a peer that has nothing, or with a document. The official core asks
+	// the filter and sends it all the same.
 	ExactHeads bool
 
 	// ChangeBytes bounds the change chunks of one message, which holds at least
