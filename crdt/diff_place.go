@@ -1,5 +1,7 @@
 package crdt
 
+import "slices"
+
 // Path returns the JSON Pointer of the place of an edit afterwards; see
 // View.Path. Of a splice or mark it names the first code unit.
 func (d *Diff) Path(e *Edit) (string, bool) {
@@ -21,34 +23,25 @@ func (d *Diff) Reach(e *Edit) Reach {
 	if d.reaches == nil {
 		d.reaches = map[uint32]Reach{rootObject: Shown}
 	}
-	s := d.after.s
-	reach := Gone // for objects made inside each other, without a way to the root
-	chain := d.chain(o, func(o uint32) (known bool) {
-		_, known = d.reaches[o]
+	chain := d.chain(o, func(o uint32) bool {
+		_, known := d.reaches[o]
 		return known
 	})
-	if n := len(chain); n == 0 {
-		return d.reaches[o]
-	} else if above, ok := d.reaches[s.objects[chain[n-1]].parent]; ok {
-		reach = above
-	}
-	for i := len(chain) - 1; i >= 0; i-- {
-		o := chain[i]
+	s := d.after.s
+	for _, o := range slices.Backward(chain) {
+		reach := d.reaches[s.objects[o].parent]
 		if reach != Gone {
 			reach = max(reach, d.after.reachAt(s.placeOf(o), s.objects[o].id))
 		}
 		d.reaches[o] = reach
 	}
-	return reach
+	return d.reaches[o]
 }
 
 // chain returns an object and those around it up to one that is known.
-func (d *Diff) chain(o uint32, known func(uint32) bool) []uint32 {
-	objects := d.after.s.objects
-	var chain []uint32
-	for len(chain) < len(objects) && !known(o) {
+func (d *Diff) chain(o uint32, known func(uint32) bool) (chain []uint32) {
+	for ; !known(o); o = d.after.s.objects[o].parent {
 		chain = append(chain, o)
-		o = objects[o].parent
 	}
 	return chain
 }
@@ -56,33 +49,22 @@ func (d *Diff) chain(o uint32, known func(uint32) bool) []uint32 {
 // WasShown reports whether the document showed the object of an edit before.
 // If it didn't, but does afterwards, another edit brings the whole object along.
 func (d *Diff) WasShown(e *Edit) bool {
-	o, ok := d.after.s.actors.lamport(e.Object)
-	if !ok {
-		return false
-	}
-	obj, ok := d.after.s.object(o)
+	o, ok := d.after.object(e.Object)
 	if !ok {
 		return false
 	}
 	if d.were == nil {
 		d.were = map[uint32]bool{rootObject: true}
 	}
-	chain := d.chain(obj, func(o uint32) (known bool) {
-		_, known = d.were[o]
+	chain := d.chain(o, func(o uint32) bool {
+		_, known := d.were[o]
 		return known
 	})
-	n := len(chain)
-	if n == 0 {
-		return d.were[obj]
-	}
 	s := d.after.s
-	shown := d.were[s.objects[chain[n-1]].parent]
-	for i := n - 1; i >= 0; i-- {
-		o := chain[i]
-		shown = shown && d.won(s.placeOf(o), s.objects[o].id)
-		d.were[o] = shown
+	for _, o := range slices.Backward(chain) {
+		d.were[o] = d.were[s.objects[o].parent] && d.won(s.placeOf(o), s.objects[o].id)
 	}
-	return shown
+	return d.were[o]
 }
 
 // won reports whether a value was the winner at its place before.

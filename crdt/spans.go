@@ -26,11 +26,49 @@ func (v View) Text(obj OpID) string {
 		return ""
 	}
 	var text strings.Builder
-	r := v.reader(&v.s.objects[o])
-	for r.next() {
-		text.Write(r.found.text())
+	for part := range v.strings(&v.s.objects[o]) {
+		text.Write(part)
 	}
 	return text.String()
+}
+
+// strings yields what the visible elements of a text contribute to it.
+func (v View) strings(o *object) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		if v.clock != nil {
+			r := v.reader(o)
+			for r.next() && yield(r.found.text()) {
+			}
+			return
+		}
+		c := o.list.cursor(v.s)
+		for ok := c.l != nil; ok; ok = c.nextSpan() {
+			if c.p.complex {
+				c.next()
+				if f, ok := v.winner(c.cell); ok && !yield(f.text()) {
+					return
+				}
+			} else if c.p.succ == 0 && !c.p.strings(yield) {
+				return
+			}
+		}
+	}
+}
+
+// strings yields what the values of the span contribute to a text.
+func (p *span) strings(yield func([]byte) bool) bool {
+	for at := 0; at < len(p.data); {
+		m := itemAt(p.data, at)
+		at = m.to
+		part := objectReplacement
+		if m.code == ValueString {
+			part = p.data[m.from:m.to]
+		}
+		if !yield(part) {
+			return false
+		}
+	}
+	return true
 }
 
 // Span is a part of a text: a run under the same marks, or a block marker.

@@ -114,6 +114,12 @@ func (v Value) Text() string {
 // types. The caller must not modify it.
 func (v Value) Bytes() []byte { return v.raw }
 
+// Clone returns the value with bytes of its own.
+func (v Value) Clone() Value {
+	v.raw = bytes.Clone(v.raw)
+	return v
+}
+
 // Equal reports whether both values have the same type and the same bits.
 func (v Value) Equal(other Value) bool {
 	return v.code == other.code && v.num == other.num && bytes.Equal(v.raw, other.raw)

@@ -185,26 +185,31 @@ func (v View) values(c *cell, yield func(found) bool) {
 
 // winner returns the visible value of a cell with the greatest id.
 func (v View) winner(c *cell) (found, bool) {
-	if v.clock == nil {
-		if r := c.winner(); r != nil {
-			return v.found(c, r), true
-		}
+	r := v.winningRow(c)
+	if r == nil {
 		return found{}, false
+	}
+	return v.found(c, r), true
+}
+
+func (v View) winningRow(c *cell) *row {
+	if v.clock == nil {
+		return c.winner()
 	}
 	if c.many == nil {
 		if c.one.id != 0 && v.shows(c, &c.one) {
-			return v.found(c, &c.one), true
+			return &c.one
 		}
-		return found{}, false
+		return nil
 	}
 	blocks := c.many.blocks
 	above := sort.Search(len(blocks), func(i int) bool { return blocks[i].rows[0].id.counter() > v.top })
 	for i := above - 1; i >= 0; i-- {
 		for j := len(blocks[i].rows) - 1; j >= 0; j-- {
 			if r := &blocks[i].rows[j]; v.shows(c, r) {
-				return v.found(c, r), true
+				return r
 			}
 		}
 	}
-	return found{}, false
+	return nil
 }

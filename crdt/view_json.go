@@ -76,9 +76,8 @@ func (v View) appendJSON(b []byte, obj OpID, typed bool) []byte {
 
 func (v View) appendJSONText(b []byte, obj uint32) []byte {
 	b = append(b, '"')
-	r := v.reader(&v.s.objects[obj])
-	for r.next() {
-		b = appendEscaped(b, r.found.text())
+	for part := range v.strings(&v.s.objects[obj]) {
+		b = appendEscaped(b, part)
 	}
 	return append(b, '"')
 }

@@ -22,7 +22,7 @@ func (v View) Len(obj OpID) int {
 	switch {
 	case object.list == nil:
 		for _, i := range object.entries {
-			if _, ok := v.winner(&v.s.entries[i].cell); ok {
+			if v.winningRow(&v.s.entries[i].cell) != nil {
 				n++
 			}
 		}
@@ -137,8 +137,18 @@ func (r *elementReader) step() bool {
 
 func (r *elementReader) read() {
 	r.start = r.end
-	if r.found, r.shown = r.v.elementWinner(&r.cursor.element); r.shown {
-		r.end += widthOf(r.found, r.text)
+	e := &r.cursor.element
+	if r.v.clock != nil {
+		if r.found, r.shown = r.v.elementWinner(e); r.shown {
+			r.end += widthOf(&r.found, r.text)
+		}
+		return
+	}
+	r.end += e.width
+	if e.simple {
+		r.found, r.shown = found{e.id, ActionSet, e.value}, e.succ == 0
+	} else {
+		r.found, r.shown = r.v.winner(e.cell)
 	}
 }
 
@@ -156,7 +166,7 @@ func (r *elementReader) element() Element {
 	return Element{r.v.s.actors.opID(r.cursor.id), r.start, r.end - r.start, r.v.item(r.found)}
 }
 
-func widthOf(f found, text bool) int {
+func widthOf(f *found, text bool) int {
 	if text && f.value.code == ValueString {
 		return utf16Len(f.value.raw)
 	}

@@ -145,17 +145,11 @@ func (v View) Reach(obj OpID) Reach {
 		return Gone
 	}
 	reach := Shown
-	// Objects that were made inside each other have no way to the root.
-	for range v.s.objects {
-		if o == rootObject {
-			return reach
-		}
-		if reach = max(reach, v.reachAt(v.s.placeOf(o), v.s.objects[o].id)); reach == Gone {
-			break
-		}
+	for o != rootObject && reach != Gone {
+		reach = max(reach, v.reachAt(v.s.placeOf(o), v.s.objects[o].id))
 		o = v.s.objects[o].parent
 	}
-	return Gone
+	return reach
 }
 
 // reachAt returns the reach of value id at its place alone.

@@ -2,6 +2,8 @@ package crdt
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/binary"
 	"iter"
 	"slices"
 )
@@ -51,8 +53,8 @@ func (v View) Fields(obj OpID) iter.Seq2[string, Item] {
 		if !ok {
 			return
 		}
-		for _, i := range v.appendEntries(nil, o) {
-			e := &v.s.entries[i]
+		for _, ref := range v.appendEntries(nil, o) {
+			e := &v.s.entries[ref.entry]
 			f, _ := v.winner(&e.cell)
 			if !yield(string(v.s.keyOf(e)), v.item(f)) {
 				return
@@ -61,16 +63,35 @@ func (v View) Fields(obj OpID) iter.Seq2[string, Item] {
 	}
 }
 
+// keyRef is an entry of a map with the beginning of its key, which decides most
+// comparisons.
+type keyRef struct {
+	prefix uint64 // first 8 bytes, big-endian, zeros behind the end
+	entry  uint32
+}
+
 // appendEntries appends the entries of a map that have a value, by key.
-func (v View) appendEntries(to []uint32, obj uint32) []uint32 {
+func (v View) appendEntries(to []keyRef, obj uint32) []keyRef {
 	from := len(to)
 	for _, i := range v.s.objects[obj].entries {
-		if _, ok := v.winner(&v.s.entries[i].cell); ok {
-			to = append(to, i)
+		if e := &v.s.entries[i]; v.winningRow(&e.cell) != nil {
+			to = append(to, keyRef{prefixOf(v.s.keyOf(e)), i})
 		}
 	}
-	slices.SortFunc(to[from:], func(a, b uint32) int {
-		return bytes.Compare(v.s.keyOf(&v.s.entries[a]), v.s.keyOf(&v.s.entries[b]))
+	slices.SortFunc(to[from:], func(a, b keyRef) int {
+		if a.prefix != b.prefix {
+			return cmp.Compare(a.prefix, b.prefix)
+		}
+		return bytes.Compare(v.s.keyOf(&v.s.entries[a.entry]), v.s.keyOf(&v.s.entries[b.entry]))
 	})
 	return to
+}
+
+func prefixOf(key []byte) uint64 {
+	if len(key) >= 8 {
+		return binary.BigEndian.Uint64(key)
+	}
+	var b [8]byte
+	copy(b[:], key)
+	return binary.BigEndian.Uint64(b[:])
 }

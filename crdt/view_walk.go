@@ -35,7 +35,7 @@ func (v View) Walk(obj OpID) iter.Seq[Step] {
 type walker struct {
 	v       View
 	frames  []walkFrame
-	entries []uint32 // of all maps on the way
+	entries []keyRef // of all maps on the way
 	started bool
 
 	// The present step.
@@ -94,7 +94,7 @@ func (w *walker) proceed() bool {
 			w.found = f.list.found
 		}
 	} else if ok = f.at < len(w.entries); ok {
-		w.found, _ = w.v.winner(&w.v.s.entries[w.entries[f.at]].cell)
+		w.found, _ = w.v.winner(&w.v.s.entries[w.entries[f.at].entry].cell)
 		f.at++
 	}
 	if !ok {
@@ -117,7 +117,7 @@ func (w *walker) key() (key []byte, ok bool) {
 	if f.list != nil {
 		return nil, false
 	}
-	return w.v.s.keyOf(&w.v.s.entries[w.entries[f.at-1]]), true
+	return w.v.s.keyOf(&w.v.s.entries[w.entries[f.at-1].entry]), true
 }
 
 func (w *walker) exported() Step {
