@@ -2,13 +2,16 @@ package store
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -143,6 +146,27 @@ func readSnapshot(s Snapshot) (list []Change, err error) {
 	return list, nil
 }
 
+// readWhole returns all changes of a document, and how many of them are in its snapshot.
+func readWhole(s *Store, d DocKey) (list []Change, covered int, err error) {
+	snap, _, err := s.Snapshot(d)
+	if err != nil {
+		return nil, 0, err
+	}
+	if list, err = readSnapshot(snap); err != nil {
+		return nil, 0, err
+	}
+	covered = len(list)
+	err = s.Changes(d, uint64(covered), math.MaxUint64, func(_ uint64, c Change) error {
+		list = append(list, Change{c.Hash, bytes.Clone(c.Bytes)})
+		return nil
+	})
+	return list, covered, err
+}
+
+func sameChanges(a, b []Change) bool {
+	return slices.EqualFunc(a, b, func(a, b Change) bool { return a.Hash == b.Hash && bytes.Equal(a.Bytes, b.Bytes) })
+}
+
 // putSnapshotOf replaces the first n changes of a document that appendOf made.
 func putSnapshotOf(t testing.TB, s *Store, d DocKey, n int) error {
 	t.Helper()
@@ -213,6 +237,13 @@ func crashChild(dir string) {
 					panic(err)
 				}
 				next += uint64(size)
+				if i%3 == 2 {
+					list := changes(d, 0, int(next)-size)
+					err := s.PutSnapshot(context.Background(), d, snapshotOf(list), func(i uint64) Hash { return list[i].Hash }, nil)
+					if err != nil {
+						panic(err)
+					}
+				}
 				mu.Lock()
 				fmt.Fprintf(out, "ack %d %d\n", n, next)
 				out.Flush()

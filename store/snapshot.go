@@ -65,8 +65,8 @@ func (r reader) snapshot(key []byte) (snapshotRecord, error) {
 	return rec, nil
 }
 
-// parts returns chunk or graph. What fits into one record aliases the transaction's memory.
-func (r reader) parts(key []byte, kind byte, size uint64) ([]byte, error) {
+// parts returns chunk or graph. Without own, what fits into one record aliases the transaction's memory.
+func (r reader) parts(key []byte, kind byte, size uint64, own bool) ([]byte, error) {
 	bk, err := r.bucket(snapshotPartsBucket)
 	if err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func (r reader) parts(key []byte, kind byte, size uint64) ([]byte, error) {
 		parts = append(parts, part)
 		want = appendPartKey(want[:0], key, kind, len(parts))
 	}
-	if len(parts) == 1 {
+	if len(parts) == 1 && !own {
 		return parts[0], nil
 	}
 	return bytes.Join(parts, nil), nil
@@ -98,29 +98,30 @@ func (r reader) parts(key []byte, kind byte, size uint64) ([]byte, error) {
 
 // Snapshot returns a copy of a document's snapshot; false when it has none.
 func (s *Store) Snapshot(key DocKey) (snap Snapshot, ok bool, err error) {
-	err = s.ViewSnapshot(key, func(v Snapshot) error {
-		snap, ok = Snapshot{v.Changes, bytes.Clone(v.Chunk), bytes.Clone(v.Graph)}, true
-		return nil
-	})
+	read := snapshotRead{chunk: true, own: true}
+	err = s.viewSnapshot(key, read, func(v Snapshot) error { snap, ok = v, true; return nil })
 	return snap, ok, err
 }
 
 // ViewSnapshot calls fn with a document's snapshot, and doesn't call it when there is none. Chunk and Graph may alias
 // the mapped file and are valid only during fn, for which the rules of Changes hold.
 func (s *Store) ViewSnapshot(key DocKey, fn func(Snapshot) error) error {
-	return s.viewSnapshot(key, true, fn)
+	return s.viewSnapshot(key, snapshotRead{chunk: true}, fn)
 }
 
 // ViewGraph is ViewSnapshot without the chunk.
 func (s *Store) ViewGraph(key DocKey, fn func(Snapshot) error) error {
-	return s.viewSnapshot(key, false, fn)
+	return s.viewSnapshot(key, snapshotRead{}, fn)
 }
 
-func (s *Store) viewSnapshot(key DocKey, chunk bool, fn func(Snapshot) error) error {
+// snapshotRead says whether to read the chunk too, and whether the bytes are to be the caller's own.
+type snapshotRead struct{ chunk, own bool }
+
+func (s *Store) viewSnapshot(key DocKey, o snapshotRead, fn func(Snapshot) error) error {
 	var calling bool
 	var fnErr error
 	err := s.view(&calling, func(r reader) error {
-		snap, ok, err := r.readSnapshot(key, chunk)
+		snap, ok, err := r.readSnapshot(key, o)
 		if err != nil || !ok {
 			return err
 		}
@@ -138,7 +139,7 @@ func (s *Store) viewSnapshot(key DocKey, chunk bool, fn func(Snapshot) error) er
 	return nil
 }
 
-func (r reader) readSnapshot(key DocKey, chunk bool) (Snapshot, bool, error) {
+func (r reader) readSnapshot(key DocKey, o snapshotRead) (Snapshot, bool, error) {
 	k, ok, err := r.documentKey(key)
 	if err != nil || !ok {
 		return Snapshot{}, false, err
@@ -148,11 +149,11 @@ func (r reader) readSnapshot(key DocKey, chunk bool) (Snapshot, bool, error) {
 		return Snapshot{}, false, err
 	}
 	snap := Snapshot{Changes: rec.changes}
-	if snap.Graph, err = r.parts(k, graphPart, rec.graph); err != nil {
+	if snap.Graph, err = r.parts(k, graphPart, rec.graph, o.own); err != nil {
 		return Snapshot{}, false, err
 	}
-	if chunk {
-		snap.Chunk, err = r.parts(k, chunkPart, rec.chunk)
+	if o.chunk {
+		snap.Chunk, err = r.parts(k, chunkPart, rec.chunk, o.own)
 	}
 	return snap, err == nil, err
 }
