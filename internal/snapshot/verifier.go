@@ -1,8 +1,7 @@
-// Package snapshot replaces the first changes of stored documents with document chunks, and proves that such a chunk
-// holds exactly the changes that it stands for.
 package snapshot
 
 import (
+	"errors"
 	"fmt"
 
 	"concord/crdt"
@@ -18,9 +17,9 @@ func NewVerifier() *Verifier { return &Verifier{crdt.NewGraph()} }
 // maxStored is above every limit that a server may have been run with.
 const maxStored = 1 << 30
 
-var storedLimits = crdt.Limits{Ops: maxStored, Deps: maxStored, ChunkBytes: maxStored}
+var storedLimits = crdt.Limits{Ops: maxStored, Deps: maxStored, ChunkBytes: maxStored, Rows: maxStored}
 
-// Start takes a document's snapshot.
+// Start takes a document's snapshot and proves that its chunk holds the changes of its graph.
 func (v *Verifier) Start(snap store.Snapshot) error {
 	graph, err := crdt.RestoreGraph(snap.Graph)
 	if err != nil {
@@ -30,6 +29,35 @@ func (v *Verifier) Start(snap store.Snapshot) error {
 		return fmt.Errorf("its graph has %d changes", n)
 	}
 	v.graph = graph
+	return prove(snap.Chunk, graph)
+}
+
+// prove decodes a document chunk and compares the hash of every change, in order, with those of the graph.
+func prove(chunk []byte, graph *crdt.Graph) error {
+	c, rest, err := crdt.NextChunk(chunk)
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		return fmt.Errorf("%d bytes follow the document", len(rest))
+	}
+	next := 0
+	doc, err := c.ParseDocument(storedLimits, func(d crdt.DocumentChange) error {
+		if next == graph.Len() {
+			return errors.New("the document has more changes than the graph")
+		}
+		if want := graph.HashAt(next); d.Hash != want {
+			return fmt.Errorf("change %d is %s in the document, %s in the graph", next, d.Hash, want)
+		}
+		next++
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if doc.NumChanges != graph.Len() {
+		return fmt.Errorf("the document has %d changes, the graph %d", doc.NumChanges, graph.Len())
+	}
 	return nil
 }
 
