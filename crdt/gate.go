@@ -10,6 +10,12 @@ import (
 // all and a sync message can always name them.
 const MaxHeads = DefaultDeps
 
+// maxCounterAfterGap is how far a change may get that doesn't start right after
+// the ops of its dependencies. No client leaves gaps, but the format allows
+// them. automerge-js takes memory for each counter up to an actor's last one
+// when it loads a document: a gap of some ten millions makes it unreadable.
+const maxCounterAfterGap = 1 << 16
+
 // Append stages a change behind the gate and returns its index. The error is
 // ErrKnown when the change is staged or published already, *MissingDepsError
 // when it has to wait for others, and *RefusalError when it can't be accepted.
@@ -92,6 +98,9 @@ func (g *Graph) checkPlace(h Header, deps []uint32, tip actorTip, known bool) *R
 	// can't load one that holds such a change after a gap.
 	if h.StartOp <= before || h.NumOps == 0 && h.StartOp != before+1 {
 		return refuse(ReasonStartOp, "startOp %d of a change with %d ops, the dependencies go up to %d", h.StartOp, h.NumOps, before)
+	}
+	if h.StartOp != before+1 && h.MaxOp() > maxCounterAfterGap {
+		return refuse(ReasonStartOp, "startOp %d leaves a gap after %d; that may be done up to %d", h.StartOp, before, maxCounterAfterGap)
 	}
 	for _, other := range h.OtherActors {
 		if _, ok := g.actorIDs[other]; !ok {
