@@ -74,7 +74,9 @@ func checkChangeFile(t *testing.T, chunks []Chunk, want []wantChange) {
 		checkReencodes(t, c)
 		checkCompresses(t, c)
 		h, err := ParseStoredChange(c.Bytes(), c.Hash)
-		if diff := cmp.Diff(c.Header(), h); err != nil || diff != "" {
+		want := c.Header()
+		want.OtherOps = nil // needs the ops, which aren't read
+		if diff := cmp.Diff(want, h); err != nil || diff != "" {
 			t.Fatalf("stored change: %v\n%s", err, diff)
 		}
 	}

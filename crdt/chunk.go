@@ -115,7 +115,8 @@ func ParseChange(b []byte, lim Limits) (*Change, error) {
 }
 
 // ParseStoredChange reads the header of a type 1 chunk that was parsed before
-// it was stored: the hash is the caller's, checksum and columns are trusted.
+// it was stored: the hash is the caller's, checksum and columns are trusted, and
+// OtherOps is left out.
 // Broken bytes give an error, never a panic.
 func ParseStoredChange(b []byte, h Hash) (Header, error) {
 	c, err := ReadStoredChange(b, h)

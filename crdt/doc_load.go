@@ -39,7 +39,13 @@ func Load(b []byte, lim Limits) (*Doc, error) {
 
 // loadDocument fills an empty document.
 func (d *Doc) loadDocument(c Chunk, lim Limits) error {
-	ops, _, err := c.ParseOpSet(lim, func(c DocumentChange) error {
+	doc, err := c.openDocument(lim)
+	if err != nil {
+		return err
+	}
+	d.graph.reserve(doc.NumChanges)
+	d.meta.times = make([]int64, 0, doc.NumChanges)
+	ops, err := doc.parseOpSet(func(c DocumentChange) error {
 		i, err := d.graph.Append(c.Header)
 		if err != nil {
 			return err

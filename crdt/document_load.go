@@ -6,8 +6,16 @@ func (c Chunk) ParseOpSet(lim Limits, visit func(DocumentChange) error) (*OpSet,
 	if err != nil {
 		return nil, nil, err
 	}
+	s, err := d.parseOpSet(visit)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, d, nil
+}
+
+func (d *DocumentChunk) parseOpSet(visit func(DocumentChange) error) (*OpSet, error) {
 	proven := false
-	s, err := loadOpSet(d.Actors, func(yield func(*docRow) error) error {
+	return loadOpSet(d.Actors, func(yield func(*docRow) error) error {
 		if proven {
 			return d.eachRow(yield)
 		}
@@ -25,10 +33,6 @@ func (c Chunk) ParseOpSet(lim Limits, visit func(DocumentChange) error) (*OpSet,
 		}
 		return err
 	})
-	if err != nil {
-		return nil, nil, err
-	}
-	return s, d, nil
 }
 
 // ReadOpSet builds the content of a document from a chunk that ParseDocument

@@ -40,7 +40,8 @@ type Graph struct {
 	headHashes []Hash   // the same, sorted by hash; nil = to be built
 	maxOp      uint32   // of the published changes
 
-	scratch []uint64 // heap of the walks, reused
+	scratch  []uint64 // heap of the walks, reused
+	resolved []uint32 // answer of resolve, reused
 }
 
 // actorTip is an actor and its last appended change.
@@ -96,9 +97,19 @@ func (g *Graph) Restore(h Header) error {
 	return nil
 }
 
+// reserve makes room for n changes in an empty graph.
+func (g *Graph) reserve(n int) {
+	g.hashes = make([]Hash, 0, n)
+	g.index.reserve(n)
+	g.deps, g.authors = make([]uint32, 0, n), make([]uint32, 0, n)
+	g.seqs, g.maxOps = make([]uint32, 0, n), make([]uint32, 0, n)
+}
+
 // resolve returns the distinct indexes of deps in ascending order, and the
 // distinct deps that are unknown in the given order.
 func (g *Graph) resolve(hashes []Hash) (deps []uint32, missing []Hash) {
+	deps = g.resolved[:0]
+	defer func() { g.resolved = deps[:0] }()
 	for _, h := range hashes {
 		if i, ok := g.index.find(g.hashes, h); ok {
 			deps = append(deps, i)

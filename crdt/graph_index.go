@@ -43,6 +43,15 @@ func (x *hashIndex) insert(hashes []Hash, i uint32) {
 	x.put(&hashes[i], i)
 }
 
+// reserve makes room for n hashes in an empty table.
+func (x *hashIndex) reserve(n int) {
+	size := 16
+	for 4*n > 3*size {
+		size *= 2
+	}
+	x.slots = make([]uint32, size)
+}
+
 func (x *hashIndex) put(h *Hash, i uint32) {
 	mask := uint64(len(x.slots) - 1)
 	at := x.slot(h) & mask

@@ -120,3 +120,40 @@ func BenchmarkParseOpSet(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkLoad reads a document of 50,000 changes, each of one field.
+func BenchmarkLoad(b *testing.B) {
+	d := New()
+	for _, raw := range fieldChanges(b, 50_000) {
+		c, err := ParseChange(raw, Limits{})
+		if err == nil {
+			err = d.Apply(c)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	saved := d.Save()
+	b.Run("load", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := Load(saved, Limits{}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("save", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			d.Save()
+		}
+	})
+	_, kept := heapOf(func() any {
+		d, err := Load(saved, Limits{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		return d
+	})
+	b.Logf("%d bytes in the file, %d in memory", len(saved), kept)
+}
