@@ -95,7 +95,7 @@ func checkDocumentChange(tb testing.TB, c DocumentChange) {
 		tb.Fatalf("change %d: %v", c.Row, err)
 	}
 	same := ch.Hash == c.Hash && slices.Equal(ch.Deps, c.Deps) && ch.Actor == c.Actor && ch.Seq == c.Seq && ch.StartOp == c.StartOp &&
-		ch.NumOps == c.NumOps && slices.Equal(ch.OtherActors, c.OtherActors) &&
+		ch.NumOps == c.NumOps && slices.Equal(ch.OtherActors, c.OtherActors) && slices.Equal(ch.Header().OtherOps, c.OtherOps) &&
 		ch.Time == c.Time && ch.Message == string(c.Message) && bytes.Equal(ch.Extra, c.Extra)
 	if !same {
 		tb.Fatalf("change %d is %+v, its chunk %+v", c.Row, c, ch)
