@@ -71,7 +71,7 @@ func (o *rowOrder) checkElem(row *docRow) error {
 			return refuse(ReasonBadOp, "list head where an element is expected")
 		case row.elem != o.elem:
 			return refuse(ReasonBadDocument, "op %d stands apart from its element %d", row.id.counter(), row.elem.counter())
-		case row.id.counter() <= row.elem.counter() || row.id <= o.last:
+		case row.id <= o.last:
 			return refuse(ReasonBadDocument, "rows of one element aren't in the order of ids at op %d", row.id.counter())
 		}
 		o.last = row.id

@@ -8,7 +8,6 @@ type rowReader struct {
 	idActor   rleReader
 	idCounter deltaReader
 	left      int // rows
-	succsLeft int
 	order     rowOrder
 	raw       opRow
 	row       docRow // of the last call of next
@@ -19,7 +18,7 @@ func (r *rowReader) init(d *DocumentChunk) {
 	r.ops.initDocument(&d.rows, len(d.Actors))
 	r.idActor = newRLEReader(d.rows[colIDActor], kindUleb)
 	r.idCounter = newDeltaReader(d.rows[colIDCounter])
-	r.left, r.succsLeft = d.NumRows, d.numSuccs
+	r.left = d.NumRows
 }
 
 // next reads one row into r.row, whose slices are valid until the next call and
@@ -73,11 +72,10 @@ func (r *rowReader) readID() (lamport, error) {
 	return documentID(id), err
 }
 
+// readSuccs reads as many successors as the row has, which openDocument has
+// found to be within limits. That they are of newer changes shows when these
+// are rebuilt.
 func (r *rowReader) readSuccs(count int) error {
-	if count > r.succsLeft {
-		return columnError(colSuccCount, errColumnLong)
-	}
-	r.succsLeft -= count
 	r.row.succs = r.row.succs[:0]
 	last := r.row.id
 	for range count {
@@ -86,7 +84,7 @@ func (r *rowReader) readSuccs(count int) error {
 			return err
 		}
 		succ := documentID(id)
-		if succ.counter() <= r.row.id.counter() || succ <= last {
+		if succ <= last {
 			return refuse(ReasonBadPred, "successors of op %d aren't newer and in ascending order", r.row.id.counter())
 		}
 		r.row.succs = append(r.row.succs, succ)

@@ -103,7 +103,7 @@ func TestDocumentRules(t *testing.T) {
 		{"ids of a key out of order", ReasonBadDocument, func(d *testDocument) {
 			d.rows[k4], d.rows[k6] = d.rows[k6], d.rows[k4]
 		}},
-		{"objects out of order", ReasonBadDocument, func(d *testDocument) { d.rows = append(d.rows[y3:], d.rows[:y3]...) }},
+		{"objects out of order", ReasonBadDocument, func(d *testDocument) { d.rows = slices.Concat(d.rows[z5:], d.rows[:z5]) }},
 		{"elements in ascending order", ReasonBadDocument, func(d *testDocument) {
 			d.rows[z5], d.rows[x2], d.rows[y3] = d.rows[x2], d.rows[y3], d.rows[z5]
 		}},
@@ -126,11 +126,21 @@ func TestDocumentRules(t *testing.T) {
 			row.obj, row.isElem, row.elem = a(1), true, a(3)
 			d.rows = append(d.rows, row)
 		}},
+		{"two values of an element out of order", ReasonBadDocument, func(d *testDocument) {
+			for _, id := range []lamport{b(9), b(8)} {
+				row := setRow("", id)
+				row.obj, row.isElem, row.elem = a(1), true, a(3)
+				d.rows = append(d.rows, row)
+			}
+			d.changes[1].maxOp = 9
+		}},
 		{"two rows of one id", ReasonBadDocument, func(d *testDocument) { d.rows[k6].id = a(2); d.rows[k4].id = a(1); d.rows[k4].succs = nil }},
 		{"row of a deletion", ReasonBadDocument, func(d *testDocument) { d.rows[k6].action, d.rows[k6].value = ActionDelete, NullValue() }},
 
 		{"insert flag on a map key", ReasonBadOp, func(d *testDocument) { d.rows[k4].insert = true }},
-		{"element key in the root", ReasonBadOp, func(d *testDocument) { d.rows[k4] = insertRow(0, a(4), 0) }},
+		{"element key in the root", ReasonBadOp, func(d *testDocument) {
+			d.rows, d.changes = []docRow{insertRow(0, a(1), 0)}, []changeRow{{seq: 1, maxOp: 1}}
+		}},
 		{"string key in a text", ReasonBadOp, func(d *testDocument) { d.rows[x2].isElem, d.rows[x2].insert = false, false }},
 		{"no such object", ReasonBadOp, func(d *testDocument) { d.rows[text].action = ActionSet }},
 		{"text made by nothing", ReasonBadOp, func(d *testDocument) { d.rows[text].id = a(8) }},
@@ -171,6 +181,14 @@ func TestDocumentRules(t *testing.T) {
 		{"successor of two keys", ReasonBadPred, func(d *testDocument) { d.rows[text].succs = []lamport{b(7)} }},
 		{"successor with a row of another key", ReasonBadPred, func(d *testDocument) { d.rows[text].succs = []lamport{b(6)} }},
 		{"successor that isn't newer", ReasonBadPred, func(d *testDocument) { d.rows[k4].succs = []lamport{b(4)} }},
+		{"successor as old as the row", ReasonBadPred, func(d *testDocument) {
+			d.changes[0], d.changes[1].deps = changeRow{actor: actorA, seq: 1, maxOp: 4}, nil
+			d.rows[k4].succs, d.rows[y3].succs = []lamport{b(4)}, []lamport{b(7)}
+		}},
+		{"element of a change that is no ancestor's", ReasonBadOp, func(d *testDocument) {
+			d.rows[x2].elem, d.rows[x2].id, d.rows[z5].succs = b(5), a(8), nil
+			d.rows[y3].elem = a(8)
+		}},
 		{"successors out of order", ReasonBadPred, func(d *testDocument) { d.rows[k4].succs = []lamport{b(6), a(6)} }},
 		{"successor twice", ReasonBadPred, func(d *testDocument) { d.rows[k4].succs = []lamport{b(6), b(6)} }},
 		{"insert with pred", ReasonBadPred, func(d *testDocument) { d.rows[x2].succs = []lamport{b(5)} }},
