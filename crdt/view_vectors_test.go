@@ -2,6 +2,8 @@ package crdt
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -54,15 +56,19 @@ func readRecords(tb testing.TB) map[string]record {
 	return records
 }
 
-// recordedDocs returns the op set and graph of every document with a record
-// whose changes are at hand.
+// recordedDocs returns the documents with a record, applied change by change and
+// loaded from a saved document.
 func recordedDocs(tb testing.TB) map[string]*testDoc {
 	tb.Helper()
 	docs := make(map[string]*testDoc)
 	for _, file := range codecFiles(tb) {
-		name := strings.TrimSuffix(strings.TrimSuffix(filepath.Base(file), "changes"), ".z")
-		name = strings.TrimSuffix(name, ".")
-		docs[name] = newTestDoc(tb, readChanges(tb, file)...)
+		docs[filepath.Base(file)] = newTestDoc(tb, readChanges(tb, file)...)
+	}
+	for name, b := range documentFiles(tb) {
+		if name != "edit-trace.automerge" { // see TestTextOfThePast
+			d := load(tb, b)
+			docs[name] = &testDoc{graph: d.graph, ops: d.ops}
+		}
 	}
 	return docs
 }
@@ -131,7 +137,8 @@ func TestViewReadsWhatAutomergeReads(t *testing.T) {
 	records := readRecords(t)
 	for name, d := range recordedDocs(t) {
 		t.Run(name, func(t *testing.T) {
-			want, ok := records[name]
+			title, _, _ := strings.Cut(name, ".")
+			want, ok := records[title]
 			if !ok {
 				t.Fatal("no record")
 			}
@@ -302,4 +309,44 @@ func marksOf(tb testing.TB, v View, text OpID) []recordMark {
 		marks = append(marks, recordMark{m.Name, jsValue(tb, v, Item{Value: m.Value}), m.Start, m.End})
 	}
 	return marks
+}
+
+// TestTextOfThePast reads a long text at several points of its history.
+func TestTextOfThePast(t *testing.T) {
+	d := load(t, documentFiles(t)["edit-trace.automerge"])
+	var trace struct {
+		Snapshots []struct {
+			Heads  []string
+			Length int
+			SHA256 string
+		}
+	}
+	readJSON(t, "documents/edit-trace.json", &trace)
+	if len(trace.Snapshots) < 5 {
+		t.Fatalf("%d snapshots", len(trace.Snapshots))
+	}
+	empty, err := d.At(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := empty
+	for _, s := range trace.Snapshots {
+		v, err := d.At(parseHashes(t, s.Heads))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := ""
+		for _, item := range v.Fields(OpID{}) {
+			text = v.Text(item.ID)
+			if v.Len(item.ID) != s.Length {
+				t.Errorf("%d code units, want %d", v.Len(item.ID), s.Length)
+			}
+		}
+		if sum := sha256.Sum256([]byte(text)); hex.EncodeToString(sum[:]) != s.SHA256 {
+			t.Errorf("another text of %d bytes, want %d", len(text), s.Length)
+		}
+		checkDiff(t, Between(before, v), before, v)
+		before = v
+	}
+	checkDiff(t, Between(d.View(), empty), d.View(), empty)
 }
