@@ -21,6 +21,7 @@ type bencher struct {
 func newBencher(o options, out, log io.Writer) *bencher {
 	node := nodeProcess{script: o.script}
 	return &bencher{o: o, node: node, out: out, log: log, contestants: []contestant{
+		{"crdt", ownProcess{"crdt"}},
 		{"automerge-js", node},
 		{"automerge-go", ownProcess{"automerge-go"}},
 	}}

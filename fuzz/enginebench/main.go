@@ -12,7 +12,7 @@ import (
 )
 
 // engines are those of this process.
-var engines = map[string]engine{"automerge-go": automergeGo{}}
+var engines = map[string]engine{"crdt": concord{}, "automerge-go": automergeGo{}}
 
 // process runs tasks of one engine, each in a new process.
 type process interface {

@@ -20,8 +20,8 @@ type result struct {
 	Check   string    `json:"check,omitempty"`   // heads afterwards, or a digest of the value
 	Values  []string  `json:"values,omitempty"`  // digests and heads, of verify
 	RSS     int64     `json:"rss,omitempty"`     // bytes that the process grew by
-	Heap    int64     `json:"heap,omitempty"`    // bytes of it that are known to be live
-	Allocs  float64   `json:"allocs,omitempty"`  // allocations for each sample
+	Heap    int64     `json:"heap,omitempty"`    // live bytes of it, where the engine's memory is Go's
+	Allocs  float64   `json:"allocs,omitempty"`  // allocations of Go for each change
 }
 
 // run is one task of an engine on the files of a workload.
@@ -272,7 +272,10 @@ func (r run) memory() (res result, err error) {
 	if err != nil {
 		return res, err
 	}
-	res.Heap, res.RSS, res.Check = heapAfter-heap, rssAfter-rss, state(d)
+	res.RSS, res.Check = rssAfter-rss, state(d)
+	if _, ok := r.engine.(concord); ok {
+		res.Heap = heapAfter - heap
+	}
 	runtime.KeepAlive(b)
 	return res, nil
 }

@@ -45,7 +45,11 @@ func timeText(res result) string {
 }
 
 func memoryText(res result) string {
-	return fmt.Sprintf("%s, heap %s", bytesText(float64(res.RSS)), bytesText(float64(res.Heap)))
+	text := bytesText(float64(res.RSS))
+	if res.Heap > 0 {
+		text += ", heap " + bytesText(float64(res.Heap))
+	}
+	return text
 }
 
 func factor(x, first float64) string {

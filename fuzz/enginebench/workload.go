@@ -144,17 +144,17 @@ func describe(changes []byte) (m meta, err error) {
 			return m, fmt.Errorf("change %d: %w", i, err)
 		}
 		if (i+1)%max(1, m.Changes/(historyReads+1)) == 0 && len(m.History) < historyReads {
-			m.History = append(m.History, hexHeads(graph))
+			m.History = append(m.History, hexHashes(graph.Heads()))
 		}
 	}
-	m.Heads = hexHeads(graph)
+	m.Heads = hexHashes(graph.Heads())
 	return m, nil
 }
 
-func hexHeads(g *crdt.Graph) []string {
-	var heads []string
-	for _, h := range g.Heads() {
-		heads = append(heads, h.String())
+func hexHashes(hashes []crdt.Hash) []string {
+	text := make([]string, len(hashes))
+	for i, h := range hashes {
+		text[i] = h.String()
 	}
-	return heads
+	return text
 }
