@@ -2,6 +2,7 @@ package differential
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"runtime"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"concord/crdt"
 	"concord/fuzz/history"
 	"concord/fuzz/oracle"
 )
@@ -36,29 +38,75 @@ func setting(t *testing.T, name string, otherwise uint64) uint64 {
 
 // DIFFERENTIAL_CASES is how many cases to run, DIFFERENTIAL_SEED what they are
 // made from, DIFFERENTIAL_FIRST the number of the first one.
-func TestDifferential(t *testing.T) {
-	r := runner{
-		t:     t,
-		seed:  setting(t, "DIFFERENTIAL_SEED", 1),
-		first: setting(t, "DIFFERENTIAL_FIRST", 0) / batchSize * batchSize,
-		cases: setting(t, "DIFFERENTIAL_CASES", 1_000),
-		found: map[string]int{},
+func TestDifferential(t *testing.T) { newRunner(t, 1_000, engines.samples).run() }
+
+// What crdt accepts of hostile changes, automerge-js must accept, save and load
+// again, and show in the same way.
+func TestHostile(t *testing.T) {
+	r := newRunner(t, 200, nil)
+	var mu sync.Mutex
+	refused := map[crdt.Reason]int{}
+	accepted := 0
+	r.source = func(_ engines, seed, first uint64, n int) ([]*sample, error) {
+		list := make([]*sample, n)
+		for i := range list {
+			rng := rand.New(rand.NewPCG(seed, first+uint64(i)))
+			h, err := history.Random(rng, history.Shape{Ops: 20 + rng.IntN(20)})
+			if err != nil {
+				return nil, err
+			}
+			extended, reasons, err := attack(rng, h, 60)
+			if err != nil {
+				return nil, fmt.Errorf("case %d: %w", first+uint64(i), err)
+			}
+			mu.Lock()
+			accepted += len(extended.Changes) - len(h.Changes)
+			for reason, n := range reasons {
+				refused[reason] += n
+			}
+			mu.Unlock()
+			list[i] = newSample("hostile", extended, rng, 1)
+		}
+		return list, nil
 	}
-	t.Logf("seed %d, %d cases from number %d", r.seed, r.cases, r.first)
+	r.run()
+	t.Logf("%d hostile changes accepted; refused: %v", accepted, refused)
+	if len(refused) < 5 || accepted == 0 {
+		t.Error("the attack reaches too little")
+	}
+}
+
+func newRunner(t *testing.T, cases uint64, source sampler) *runner {
+	return &runner{
+		t:      t,
+		source: source,
+		seed:   setting(t, "DIFFERENTIAL_SEED", 1),
+		first:  setting(t, "DIFFERENTIAL_FIRST", 0) / batchSize * batchSize,
+		cases:  setting(t, "DIFFERENTIAL_CASES", cases),
+		found:  map[string]int{},
+	}
+}
+
+func (r *runner) run() {
+	r.t.Logf("seed %d, %d cases from number %d", r.seed, r.cases, r.first)
 	start := time.Now()
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(r.work)
 	}
 	workers.Wait()
-	t.Logf("%d cases (%d with automerge-go), %d changes, %d ops in %v", r.done.Load(), r.withGo.Load(), r.changes.Load(), r.ops.Load(), time.Since(start).Round(time.Second))
+	r.t.Logf("%d cases (%d with automerge-go), %d changes, %d ops in %v", r.done.Load(), r.withGo.Load(), r.changes.Load(), r.ops.Load(), time.Since(start).Round(time.Second))
 	for what, n := range r.found {
-		t.Errorf("%d cases: %s", n, what)
+		r.t.Errorf("%d cases: %s", n, what)
 	}
 }
 
+// sampler makes the cases from a number on.
+type sampler func(e engines, seed, first uint64, n int) ([]*sample, error)
+
 type runner struct {
 	t                  *testing.T
+	source             sampler
 	seed, first, cases uint64
 	next               atomic.Uint64
 
@@ -95,7 +143,7 @@ func (r *runner) tooMany() bool {
 }
 
 func (r *runner) batch(e engines, first uint64, n int) error {
-	samples, err := e.samples(r.seed, first, n, 2)
+	samples, err := r.source(e, r.seed, first, n)
 	if err != nil {
 		return err
 	}

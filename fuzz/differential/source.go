@@ -28,9 +28,9 @@ func (e engines) close() {
 	e.golang.Close()
 }
 
-// samples returns the cases from number first on, with some earlier views each. Of ten batches, one has been
+// samples returns the cases from number first on. Of ten batches, one has been
 // written with automerge-js, one with automerge-go, the others op by op.
-func (e engines) samples(seed, first uint64, n, views int) ([]*sample, error) {
+func (e engines) samples(seed, first uint64, n int) ([]*sample, error) {
 	written := [][][]byte{}
 	var err error
 	source := "raw"
@@ -57,7 +57,7 @@ func (e engines) samples(seed, first uint64, n, views int) ([]*sample, error) {
 		if err != nil {
 			return nil, fmt.Errorf("case %d, %s: %w", first+uint64(i), source, err)
 		}
-		list[i] = newSample(source, h, rng, views)
+		list[i] = newSample(source, h, rng, 2)
 	}
 	return list, nil
 }

@@ -64,9 +64,10 @@ class Writer {
   value(label, [type, value, id]) {
     switch (type) {
       case "map":
-      case "table":
-        this.lines.push(`${label} ${value} ${type}`)
+        this.lines.push(`${label} ${value} map`)
         return this.map(value)
+      case "table": // can't hold anything
+        return this.lines.push(`${label} ${value} table`, "{", "}")
       case "list":
         this.lines.push(`${label} ${value} list`)
         return this.list(value)
