@@ -81,6 +81,12 @@ func checkNumbers(h Header, lastSeq uint32) *RefusalError {
 	return nil
 }
 
+// maxCounterAfterGap is how far a change may get that doesn't start right after
+// the ops of its dependencies. No client leaves gaps, but the format allows
+// them. automerge-js takes time and memory for each counter up to an actor's
+// last one when it loads a document: after a gap of some ten millions it can't.
+const maxCounterAfterGap = 1 << 16
+
 // checkPlace checks a change against the changes that it builds on. deps are
 // ascending and distinct; tip is the actor's last change if it is known.
 func (g *Graph) checkPlace(h Header, deps []uint32, tip actorTip, known bool) *RefusalError {

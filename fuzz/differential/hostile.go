@@ -134,7 +134,7 @@ func (a *attacker) spoilMeta(m *crdt.ChangeMeta) {
 	case 0:
 		m.Seq += uint32(a.rng.IntN(3) - 1)
 	case 1:
-		m.StartOp = []uint32{0, 1, m.StartOp - 1, m.StartOp + 1, m.StartOp + 5, 1 << 31, 1<<32 - 1, 1<<32 - 2}[a.rng.IntN(8)]
+		m.StartOp = []uint32{0, 1, m.StartOp - 1, m.StartOp + 1, m.StartOp + 5, 1<<16, 1 << 31, 1<<32 - 1}[a.rng.IntN(8)]
 	case 2:
 		m.Deps = nil
 	case 3:
