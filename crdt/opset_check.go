@@ -53,18 +53,33 @@ func (s *OpSet) checkPlace(i int, op *pendingOp) error {
 		if !op.isElem {
 			return refuse(ReasonBadOp, "op %d has a string as its key in a list or text", counter)
 		}
+		if op.action == ActionMark && kind != ActionMakeText { // automerge-js shows it as an element
+			return refuse(ReasonBadOp, "mark %d is in a list", counter)
+		}
 	}
 	if op.elem == 0 {
 		return nil // an insert: the rules for single ops hold
 	}
 	if own, ok := s.pending.own(op.elem); ok {
 		if ref := &s.pending.ops[own]; own < i && ref.insert && ref.obj == op.obj {
-			return nil
+			return checkTarget(op, ref.action)
 		}
 	} else if op.obj < uint32(len(s.objects)) && s.objects[op.obj].list.has(op.elem) {
+		if c := s.objects[op.obj].list.cellAt(s, op.elem); c != nil {
+			return checkTarget(op, c.find(&s.actors, op.elem).action)
+		}
 		return nil
 	}
 	return refuse(ReasonBadOp, "op %d refers to element %d, which isn't in its list", counter, op.elem.counter())
+}
+
+// checkTarget refuses values that are given to a mark: automerge-js puts them
+// on the other side of it. by is the action that made the element.
+func checkTarget(op *pendingOp, by Action) error {
+	if by == ActionMark && !op.insert && op.action != ActionDelete {
+		return refuse(ReasonBadOp, "op %d gives a value to element %d, which is a mark", op.id.counter(), op.elem.counter())
+	}
+	return nil
 }
 
 // hasRow reports whether op pred is a row of the key or element that an op is about.

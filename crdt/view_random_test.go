@@ -160,13 +160,16 @@ func (w *opMaker) place(obj OpID, key Key, text bool) {
 
 func (w *opMaker) list(id OpID, obj *object) {
 	text := obj.kind == ActionMakeText
-	elems := []OpID{{}}
+	elems, marks := []OpID{{}}, map[int]bool{0: true}
 	for c := obj.list.cursor(w.seen); c.next(); {
+		if !c.simple && c.cell.find(&w.seen.actors, c.id).action == ActionMark {
+			marks[len(elems)] = true
+		}
 		elems = append(elems, w.seen.actors.opID(c.id))
 	}
 	at := w.rng.IntN(len(elems))
 	switch n := w.rng.IntN(12); {
-	case n < 3 && at > 0:
+	case n < 3 && !marks[at]:
 		w.place(id, ElemKey(elems[at]), text)
 	case n < 5:
 		for ; at < len(elems) && w.rng.IntN(4) > 0; at++ {
