@@ -152,6 +152,7 @@ func (c *cell) find(t *actorTable, id lamport) *row {
 	return r
 }
 
+// locate is find that also gives the row's block, nil for the only row.
 func (c *cell) locate(t *actorTable, id lamport) (*row, *rowBlock) {
 	if c.many == nil {
 		if c.one.id == id && id != 0 {
@@ -181,12 +182,8 @@ func (m *rows) blockOf(t *actorTable, id lamport) *rowBlock {
 	return &m.blocks[lo]
 }
 
-// hide makes a row invisible for good.
-func (c *cell) hide(t *actorTable, id lamport) {
-	r, block := c.locate(t, id)
-	if r == nil || r.has(rowHidden) {
-		return
-	}
+// hide makes a row, of which locate gave the block, invisible for good.
+func (c *cell) hide(r *row, block *rowBlock) {
 	if block != nil && r.shown() {
 		block.shown--
 		c.many.shown--
@@ -214,7 +211,13 @@ func (c *cell) add(t *actorTable, r row) {
 		return
 	}
 	m := c.many
-	block := m.blockOf(t, r.id)
+	block := &m.blocks[len(m.blocks)-1]
+	if n := len(block.rows); n < maxRowBlock && t.less(block.rows[n-1].id, r.id) {
+		block.rows = append(block.rows, r)
+		m.count(block, &r)
+		return
+	}
+	block = m.blockOf(t, r.id)
 	at, _ := slices.BinarySearchFunc(block.rows, r.id, func(have row, id lamport) int { return t.compare(have.id, id) })
 	if len(block.rows) == maxRowBlock {
 		block, at = m.split(block, at)

@@ -2,7 +2,6 @@ package crdt
 
 import (
 	"errors"
-	"fmt"
 )
 
 // Doc is an Automerge document with its whole history. It ties together the
@@ -112,16 +111,15 @@ func (d *Doc) release(h Hash) error {
 // nothing has changed then.
 func (d *Doc) apply(c *Change) error {
 	h := c.Header()
-	if err := d.graph.Check(h); err != nil {
+	deps, err := d.graph.check(h)
+	if err != nil {
 		return err
 	}
 	if err := d.ops.Apply(c, nil); err != nil {
 		return err
 	}
-	i, err := d.graph.Append(h)
-	if err != nil {
-		return fmt.Errorf("apply checked change: %w", err)
-	}
+	i := d.graph.Staged()
+	d.graph.add(h, deps)
 	d.graph.Publish(i + 1)
 	d.meta.add(d.graph, i, h.Deps, c.Time, []byte(c.Message), c.Extra)
 	d.recent.add(i, c.raw)

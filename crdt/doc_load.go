@@ -46,7 +46,7 @@ func (d *Doc) loadDocument(c Chunk, lim Limits) error {
 	d.graph.reserve(doc.NumChanges)
 	d.meta.times = make([]int64, 0, doc.NumChanges)
 	ops, err := doc.parseOpSet(func(c DocumentChange) error {
-		i, err := d.graph.Append(c.Header)
+		i, err := d.graph.appendRow(c)
 		if err != nil {
 			return err
 		}

@@ -31,6 +31,8 @@ type DocumentChange struct {
 	Message []byte // UTF-8; empty = none
 	Extra   []byte
 	Raw     []byte // the type 1 chunk
+
+	deps []uint32 // Header.Deps as positions
 }
 
 // spareActors is how many actors without a change a document may name. Current

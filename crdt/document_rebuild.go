@@ -154,7 +154,7 @@ func (b *rebuilder) rebuildChange(row *changeRow) error {
 	c := &b.change
 	c.Actor, c.Seq, c.StartOp, c.NumOps = b.doc.Actors[row.actor], row.seq, uint32(startOp), len(b.ops)
 	c.Time, c.Message, c.Extra = row.time, row.message, row.extra
-	c.Deps = c.Deps[:0]
+	c.Deps, c.deps = c.Deps[:0], row.deps
 	for _, dep := range row.deps {
 		c.Deps = append(c.Deps, *b.hashes.at(int(dep)))
 	}

@@ -10,11 +10,12 @@ import (
 // all and a sync message can always name them.
 const MaxHeads = DefaultDeps
 
-// maxCounterAfterGap is how far a change may get that doesn't start right after
-// the ops of its dependencies. No client leaves gaps, but the format allows
-// them. automerge-js takes memory for each counter up to an actor's last one
-// when it loads a document: a gap of some ten millions makes it unreadable.
-const maxCounterAfterGap = 1 << 16
+// maxGap is how many counters a change may leave out after the highest one of
+// the document. Clients leave none, but for those that edit an earlier state:
+// there a change may start after ops that aren't its ancestors. automerge-js
+// takes memory for each counter up to an actor's last one when it loads a
+// document: a gap of some ten millions would make it unreadable.
+const maxGap = 1 << 16
 
 // Append stages a change behind the gate and returns its index. The error is
 // ErrKnown when the change is staged or published already, *MissingDepsError
@@ -29,6 +30,22 @@ func (g *Graph) Append(h Header) (index int, err error) {
 	return len(g.hashes) - 1, nil
 }
 
+// appendRow is Append for the changes of a document, in order, into a graph that
+// was empty: their dependencies are known by position.
+func (g *Graph) appendRow(c DocumentChange) (index int, err error) {
+	deps := append(g.resolved[:0], c.deps...)
+	g.resolved = deps
+	if len(deps) > 1 {
+		slices.Sort(deps)
+		deps = slices.Compact(deps)
+	}
+	if r := g.checkResolved(c.Header, deps); r != nil {
+		return 0, r.of(c.Header)
+	}
+	g.add(c.Header, deps)
+	return len(g.hashes) - 1, nil
+}
+
 // Check returns the error that Append would return, and changes nothing.
 func (g *Graph) Check(h Header) error {
 	_, err := g.check(h)
@@ -39,19 +56,14 @@ func (g *Graph) check(h Header) (deps []uint32, err error) {
 	if g.HasStaged(h.Hash) {
 		return nil, ErrKnown
 	}
-	actor, known := g.actorIDs[h.Actor]
-	var tip actorTip // seq 0 for an actor without changes
-	if known {
-		tip = g.actors[actor]
-	}
-	if r := checkNumbers(h, tip.seq); r != nil {
-		return nil, r.of(h)
-	}
 	deps, missing := g.resolve(h.Deps)
 	if len(missing) > 0 {
+		if r := checkNumbers(h, g.tipOf(h.Actor).seq); r != nil {
+			return nil, r.of(h) // dependencies can't repair it
+		}
 		return nil, &MissingDepsError{Hash: h.Hash, Missing: missing}
 	}
-	if r := g.checkPlace(h, deps, tip, known); r != nil {
+	if r := g.checkResolved(h, deps); r != nil {
 		return nil, r.of(h)
 	}
 	return deps, nil
@@ -81,19 +93,35 @@ func checkNumbers(h Header, lastSeq uint32) *RefusalError {
 	return nil
 }
 
-// maxCounterAfterGap is how far a change may get that doesn't start right after
-// the ops of its dependencies. No client leaves gaps, but the format allows
-// them. automerge-js takes time and memory for each counter up to an actor's
-// last one when it loads a document: after a gap of some ten millions it can't.
-const maxCounterAfterGap = 1 << 16
+// tipOf returns the last change of an actor, with seq 0 if there is none.
+func (g *Graph) tipOf(a ActorID) actorTip {
+	if i, ok := g.actorIDs[a]; ok {
+		return g.actors[i]
+	}
+	return actorTip{}
+}
 
-// checkPlace checks a change against the changes that it builds on. deps are
-// ascending and distinct; tip is the actor's last change if it is known.
-func (g *Graph) checkPlace(h Header, deps []uint32, tip actorTip, known bool) *RefusalError {
+// topOp returns the highest op counter of all appended changes. That of a
+// change is never below those of its ancestors.
+func (g *Graph) topOp() uint32 {
+	top := uint32(0)
+	for _, i := range g.tips {
+		top = max(top, g.maxOps[i])
+	}
+	return top
+}
+
+// checkResolved checks a change against the changes that it builds on. deps are
+// ascending and distinct.
+func (g *Graph) checkResolved(h Header, deps []uint32) *RefusalError {
+	tip := g.tipOf(h.Actor)
+	if r := checkNumbers(h, tip.seq); r != nil {
+		return r
+	}
 	if h.Seq != tip.seq+1 {
 		return refuse(ReasonSeqGap, "seq %d after %d", h.Seq, tip.seq)
 	}
-	if known && !g.reaches(deps, tip.last) {
+	if tip.seq > 0 && !g.reaches(deps, tip.last) {
 		return refuse(ReasonNotLinear, "doesn't depend on the actor's change with seq %d", tip.seq)
 	}
 	before := uint32(0) // highest counter of the dependencies
@@ -105,8 +133,8 @@ func (g *Graph) checkPlace(h Header, deps []uint32, tip actorTip, known bool) *R
 	if h.StartOp <= before || h.NumOps == 0 && h.StartOp != before+1 {
 		return refuse(ReasonStartOp, "startOp %d of a change with %d ops, the dependencies go up to %d", h.StartOp, h.NumOps, before)
 	}
-	if h.StartOp != before+1 && h.MaxOp() > maxCounterAfterGap {
-		return refuse(ReasonStartOp, "startOp %d leaves a gap after %d; that may be done up to %d", h.StartOp, before, maxCounterAfterGap)
+	if top := max(before, g.topOp()); uint64(h.StartOp) > uint64(top)+1+maxGap {
+		return refuse(ReasonStartOp, "startOp %d leaves a gap after %d; at most %d counters may be left out", h.StartOp, top, maxGap)
 	}
 	for _, other := range h.OtherActors {
 		if _, ok := g.actorIDs[other]; !ok {

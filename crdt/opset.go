@@ -174,7 +174,12 @@ func (s *OpSet) addRow(c *cell, r row) {
 // addSucc notes that op by overwrote a row of a cell. operand is what it adds
 // if it is an increment.
 func (s *OpSet) addSucc(c *cell, pred, by lamport, increment bool, operand int64) {
-	r := c.find(&s.actors, pred)
+	r, block := c.locate(&s.actors, pred)
+	s.overwrite(c, r, block, by, increment, operand)
+}
+
+// overwrite is addSucc for a row of a cell and its block.
+func (s *OpSet) overwrite(c *cell, r *row, block *rowBlock, by lamport, increment bool, operand int64) {
 	const perSucc = 12
 	switch {
 	case r.has(rowManySuccs):
@@ -188,7 +193,7 @@ func (s *OpSet) addSucc(c *cell, pred, by lamport, increment bool, operand int64
 		r.succ, r.flags = lamport(len(s.succs)-1), r.flags|rowManySuccs
 	}
 	if !increment || !r.isCounter() {
-		c.hide(&s.actors, pred)
+		c.hide(r, block)
 		return
 	}
 	if r.size == 0 {

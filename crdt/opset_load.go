@@ -237,14 +237,28 @@ func (l *opSetLoader) finishCell() {
 	l.hasKey, l.elem, l.cell, l.succs = false, docRow{}, cell{}, l.succs[:0]
 }
 
+// addSuccs adds the successors that were noted, which are in the order of the rows.
 func (l *opSetLoader) addSuccs(c *cell) {
-	for _, x := range l.succs {
-		by := c.find(&l.actors, x.succ)
-		increment := by != nil && by.action == ActionIncrement
-		operand := int64(0)
-		if increment {
-			operand = int64(by.num)
+	left := l.succs
+	add := func(r *row, block *rowBlock) {
+		for ; len(left) > 0 && left[0].of == r.id; left = left[1:] {
+			increment, operand := false, int64(0)
+			if r.isCounter() {
+				if by := c.find(&l.actors, left[0].succ); by != nil && by.action == ActionIncrement {
+					increment, operand = true, int64(by.num)
+				}
+			}
+			l.overwrite(c, r, block, left[0].succ, increment, operand)
 		}
-		l.addSucc(c, x.of, x.succ, increment, operand)
+	}
+	if c.many == nil {
+		add(&c.one, nil)
+		return
+	}
+	for i := 0; i < len(c.many.blocks) && len(left) > 0; i++ {
+		block := &c.many.blocks[i]
+		for j := range block.rows {
+			add(&block.rows[j], block)
+		}
 	}
 }
