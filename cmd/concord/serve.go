@@ -155,7 +155,7 @@ func hubOptions(cfg config.Serve, verifier *auth.Verifier, revocations *auth.Rev
 		DocumentCache: int64(cfg.DocumentCache), MaxDocuments: cfg.MaxDocumentsPerConnection,
 		MessageRate: cfg.MessageRate, MessageBurst: cfg.MessageBurst,
 		HandshakeTimeout: cfg.HandshakeTimeout, WriteTimeout: cfg.WriteTimeout,
-		Changes:  crdt.Limits{ChunkBytes: min(int(cfg.MaxInflated), int(cfg.MaxMessage)-frameOverhead), Ops: cfg.MaxOps, Deps: cfg.MaxDeps},
+		Changes:  crdt.Limits{ChunkBytes: min(int(cfg.MaxInflated), int(cfg.MaxMessage)-frameOverhead), Ops: cfg.MaxOps, Deps: cfg.MaxDeps, Rows: cfg.MaxRows},
 		Orphans:  crdt.OrphanLimits{Changes: cfg.MaxOrphans, Bytes: int(cfg.MaxOrphanBytes)},
 		Messages: protocol.Limits{Heads: cfg.MaxHeads, Need: cfg.MaxNeed},
 		Authenticate: func(ctx context.Context, token string) (hub.Session, error) {

@@ -60,7 +60,7 @@ func newHubCollector(h *hub.Hub) *hubCollector {
 	gauge("connections", "Open WebSocket connections.", func(s hub.Stats) float64 { return float64(s.Connections) })
 	gauge("peers", "Connections on which a client has joined.", func(s hub.Stats) float64 { return float64(s.Peers) })
 	gauge("documents", "Documents that are open or in the cache.", func(s hub.Stats) float64 { return float64(s.Documents) })
-	gauge("document_cache_bytes", "Memory of the change graphs of documents.", func(s hub.Stats) float64 { return float64(s.CacheBytes) })
+	gauge("document_cache_bytes", "Memory of the change graphs and op sets of documents.", func(s hub.Stats) float64 { return float64(s.CacheBytes) })
 	counter("joins", "Clients that have joined.", func(s hub.Stats) uint64 { return s.Joins })
 	counter("frames_received", "Frames received from clients.", func(s hub.Stats) uint64 { return s.FramesIn })
 	counter("frames_sent", "Frames sent to clients.", func(s hub.Stats) uint64 { return s.FramesOut })
@@ -74,6 +74,9 @@ func newHubCollector(h *hub.Hub) *hubCollector {
 	counter("presence_dropped", "Ephemeral messages dropped for slow clients.", func(s hub.Stats) uint64 { return s.PresenceDropped })
 	counter("document_loads", "Documents loaded from the store.", func(s hub.Stats) uint64 { return s.Loads })
 	counter("document_unloads", "Documents that left memory.", func(s hub.Stats) uint64 { return s.Unloads })
+	counter("document_op_sets", "Op sets built, for the first change to a document that was not edited before.", func(s hub.Stats) uint64 { return s.Contents })
+	counter("documents_sent", "Documents sent as a whole, from their snapshots.", func(s hub.Stats) uint64 { return s.WholeDocuments })
+	counter("snapshots_decoded", "Snapshots decoded for clients that miss some of their changes.", func(s hub.Stats) uint64 { return s.Decodes })
 	counter("orphans_evicted", "Changes that waited for others and were dropped to stay within the limit.", func(s hub.Stats) uint64 { return s.OrphansEvicted })
 	return c
 }

@@ -51,8 +51,9 @@ func TestDefaults(t *testing.T) {
 		Listen: "127.0.0.1:8080", Data: "./concord-data", Dev: true,
 		PingInterval: Milliseconds(25 * time.Second), PingTimeout: Milliseconds(60 * time.Second), MaxConnectionsPerIP: 10,
 		HandshakeTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, DrainTimeout: 10 * time.Second, MessageRate: 2000,
-		DocumentCache: 256 << 20, MaxMessage: 16 << 20, MaxInflated: 64 << 20, MaxOps: 200_000, MaxDeps: 1024, MaxHeads: 1024,
+		DocumentCache: 256 << 20, MaxMessage: 16 << 20, MaxInflated: 64 << 20, MaxOps: 200_000, MaxRows: 5_000_000, MaxDeps: 1024, MaxHeads: 1024,
 		MaxNeed: 10_000, MaxOrphans: 1000, MaxOrphanBytes: 8 << 20, MaxDocumentsPerConnection: 10_000,
+		SnapshotWorkers: 1, SnapshotChanges: 256,
 		LogLevel: "info", LogFormat: "text",
 	}
 	if diff := cmp.Diff(want, got, diffPrefix); diff != "" {
@@ -71,8 +72,9 @@ func TestEveryOption(t *testing.T) {
 		"allow-origin": "https://a.example.com,https://*.example.com", "trusted-proxies": "10.0.0.0/8,192.168.1.7,fd00::/8",
 		"ping-interval": "5000", "ping-timeout": "7000", "max-connections-per-ip": "0", "handshake-timeout": "3s",
 		"write-timeout": "4s", "drain-timeout": "0s", "message-rate": "5", "message-burst": "6", "document-cache": "1GiB",
-		"max-message": "1MiB", "max-inflated": "2000KB", "max-ops": "1", "max-deps": "2", "max-heads": "3", "max-need": "4",
-		"max-orphans": "5", "max-orphan-bytes": "6000", "max-documents-per-connection": "7", "log-level": "debug", "log-format": "json",
+		"max-message": "1MiB", "max-inflated": "2000KB", "max-ops": "1", "max-rows": "8", "max-deps": "2", "max-heads": "3", "max-need": "4",
+		"max-orphans": "5", "max-orphan-bytes": "6000", "max-documents-per-connection": "7",
+		"snapshot-workers": "0", "snapshot-changes": "9", "log-level": "debug", "log-format": "json",
 	}
 	want := Serve{
 		Listen: ":9000", Data: "/var/lib/concord", Dev: true, JWTSecret: goodSecret,
@@ -83,8 +85,9 @@ func TestEveryOption(t *testing.T) {
 		},
 		PingInterval: Milliseconds(5 * time.Second), PingTimeout: Milliseconds(7 * time.Second), MaxConnectionsPerIP: 0,
 		HandshakeTimeout: 3 * time.Second, WriteTimeout: 4 * time.Second, DrainTimeout: 0, MessageRate: 5, MessageBurst: 6,
-		DocumentCache: 1 << 30, MaxMessage: 1 << 20, MaxInflated: 2_000_000, MaxOps: 1, MaxDeps: 2, MaxHeads: 3, MaxNeed: 4,
-		MaxOrphans: 5, MaxOrphanBytes: 6000, MaxDocumentsPerConnection: 7, LogLevel: "debug", LogFormat: "json",
+		DocumentCache: 1 << 30, MaxMessage: 1 << 20, MaxInflated: 2_000_000, MaxOps: 1, MaxRows: 8, MaxDeps: 2, MaxHeads: 3, MaxNeed: 4,
+		MaxOrphans: 5, MaxOrphanBytes: 6000, MaxDocumentsPerConnection: 7,
+		SnapshotWorkers: 0, SnapshotChanges: 9, LogLevel: "debug", LogFormat: "json",
 	}
 	env, other := map[string]string{}, map[string]string{}
 	var args []string

@@ -28,16 +28,20 @@ type Serve struct {
 	MessageRate         int           `name:"message-rate" env:"CONCORD_MESSAGE_RATE" default:"2000" min:"0" max:"10000000" group:"Connections" help:"Messages per second and user. 0: unlimited."`
 	MessageBurst        int           `name:"message-burst" env:"CONCORD_MESSAGE_BURST" default:"0" min:"0" max:"100000000" group:"Connections" help:"Messages that a user may send at once before the rate counts. 0: five seconds' worth."`
 
-	DocumentCache             ByteSize `name:"document-cache" env:"CONCORD_DOCUMENT_CACHE" default:"256MiB" min:"1MiB" max:"1TiB" group:"Limits" help:"Memory for the change graphs of documents. Those unused for the longest leave it first."`
+	DocumentCache             ByteSize `name:"document-cache" env:"CONCORD_DOCUMENT_CACHE" default:"256MiB" min:"1MiB" max:"1TiB" group:"Limits" help:"Memory for the change graphs of documents, and the op sets of those that are edited. Those unused for the longest leave it first."`
 	MaxMessage                ByteSize `name:"max-message" env:"CONCORD_MAX_MESSAGE" default:"16MiB" min:"1KiB" max:"1GiB" group:"Limits" help:"Size of a message on the wire."`
 	MaxInflated               ByteSize `name:"max-inflated" env:"CONCORD_MAX_INFLATED" default:"64MiB" min:"1KiB" max:"1GiB" group:"Limits" help:"Size of all changes of a message, once decompressed. A single change must fit into --max-message, too."`
 	MaxOps                    int      `name:"max-ops" env:"CONCORD_MAX_OPS" default:"200000" min:"1" max:"100000000" group:"Limits" help:"Operations in a change."`
+	MaxRows                   int      `name:"max-rows" env:"CONCORD_MAX_ROWS" default:"5000000" min:"1" max:"100000000" group:"Limits" help:"Operations, and changes, in a document that a client sends as a whole."`
 	MaxDeps                   int      `name:"max-deps" env:"CONCORD_MAX_DEPS" default:"1024" min:"1" max:"1000000" group:"Limits" help:"Dependencies of a change."`
 	MaxHeads                  int      `name:"max-heads" env:"CONCORD_MAX_HEADS" default:"1024" min:"1" max:"1024" group:"Limits" help:"Heads in a sync message. A document has 1024 at most."`
 	MaxNeed                   int      `name:"max-need" env:"CONCORD_MAX_NEED" default:"10000" min:"1" max:"10000000" group:"Limits" help:"Changes that a sync message may ask for."`
 	MaxOrphans                int      `name:"max-orphans" env:"CONCORD_MAX_ORPHANS" default:"1000" min:"1" max:"1000000" group:"Limits" help:"Changes per document that wait for their dependencies."`
 	MaxOrphanBytes            ByteSize `name:"max-orphan-bytes" env:"CONCORD_MAX_ORPHAN_BYTES" default:"8MiB" min:"1KiB" max:"1GiB" group:"Limits" help:"Size of these changes per document. A user may hold half as much again over all documents, all users together twice as much."`
 	MaxDocumentsPerConnection int      `name:"max-documents-per-connection" env:"CONCORD_MAX_DOCUMENTS_PER_CONNECTION" default:"10000" min:"1" max:"10000000" group:"Limits" help:"Documents that a connection may have open."`
+
+	SnapshotWorkers int `name:"snapshot-workers" env:"CONCORD_SNAPSHOT_WORKERS" default:"1" min:"0" max:"64" group:"Snapshots" help:"Documents of which a snapshot is written at a time, each in memory as a whole. 0: no snapshots."`
+	SnapshotChanges int `name:"snapshot-changes" env:"CONCORD_SNAPSHOT_CHANGES" default:"256" min:"1" max:"1000000000" group:"Snapshots" help:"Fewest changes after a document's snapshot, or in a document without one, that are worth a snapshot while it is edited."`
 
 	LogLevel  string `name:"log-level" env:"CONCORD_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" group:"Logging" help:"Least important level that is logged: ${enum}."`
 	LogFormat string `name:"log-format" env:"CONCORD_LOG_FORMAT" default:"text" enum:"text,json" group:"Logging" help:"Form of the log on stderr: ${enum}."`

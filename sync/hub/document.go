@@ -27,7 +27,7 @@ type document struct {
 	links    []*link
 	exists   bool        // at least one change is durable
 	graph    *crdt.Graph // nil = not in memory
-	stored   stored      // as last read, and what was published since; valid with graph
+	stored   store.Info  // as last read, and what was published since; without heads; valid with graph
 	ops      *crdt.OpSet // what graph's changes have built, staged ones included; nil = not in memory
 	unfit    error       // why the stored changes give no op set
 	orphans  *crdt.Orphans
@@ -128,6 +128,9 @@ func (d *document) detach(l *link) {
 	if i := slices.Index(d.links, l); i >= 0 {
 		d.links = slices.Delete(d.links, i, i+1)
 	}
+	if len(d.links) == 0 {
+		d.snapshotIfDue(true)
+	}
 	// The tabs of a browser share one storage, and a reconnect comes before the
 	// end of the connection that it replaces.
 	from := l.peer.sender()
@@ -187,6 +190,7 @@ func (d *document) unload() bool {
 	if d.graph == nil || d.busy() || d.removed {
 		return false
 	}
+	d.snapshotIfDue(true)
 	if d.ops != nil {
 		d.ops = nil
 		d.account()

@@ -82,8 +82,8 @@ func (d *document) prepare(changes []int) error {
 	if err != nil {
 		return err
 	}
-	d.stored = storedOf(info)
-	if uint64(first) >= d.stored.covered {
+	d.note(info)
+	if uint64(first) >= info.SnapshotChanges {
 		return nil
 	}
 	return &unpreparedError{changes, info.Bytes-info.TailBytes <= maxOlder/4}

@@ -8,14 +8,6 @@ import (
 	"concord/store"
 )
 
-// stored is how a document lies in the store.
-type stored struct {
-	changes uint64
-	covered uint64 // the first ones, in the snapshot
-	tail    uint64 // bytes of the others
-	chunk   uint64 // bytes of the snapshot
-}
-
 // load brings the graph into memory.
 func (d *document) load() error {
 	d.lastUsed.Store(d.hub.opts.Now().UnixNano())
@@ -37,13 +29,15 @@ func (d *document) load() error {
 		d.hub.stats.loads.Add(1)
 	}
 	d.graph, d.exists = graph, graph.Len() > 0
-	d.stored = storedOf(info)
+	d.note(info)
 	d.account()
+	d.snapshotIfDue(false) // a wish from before a restart is forgotten
 	return nil
 }
 
-func storedOf(i store.Info) stored {
-	return stored{changes: i.Changes, covered: i.SnapshotChanges, tail: i.TailBytes, chunk: i.SnapshotBytes}
+func (d *document) note(info store.Info) {
+	info.Heads = nil // the graph knows them
+	d.stored = info
 }
 
 // maxReplaced is how often a document is read again because a new snapshot has
@@ -92,4 +86,21 @@ func (d *document) readGraph(n uint64) (graph *crdt.Graph, err error) {
 		err = fmt.Errorf("%d changes of %d: %w", graph.Len(), n, store.ErrCorrupt)
 	}
 	return graph, err
+}
+
+// snapshotIfDue asks for a snapshot of the document if it is worth one. cold =
+// nobody is editing it.
+func (d *document) snapshotIfDue(cold bool) {
+	pool := d.hub.opts.Snapshots
+	if pool == nil || d.graph == nil || !pool.Due(d.stored, cold) {
+		return
+	}
+	// A snapshot may have been written since.
+	info, _, err := d.hub.store.Document(d.key)
+	if err != nil {
+		return // whoever needs the document meets the error, too
+	}
+	if d.note(info); pool.Due(info, cold) {
+		pool.Want(d.key, cold)
+	}
 }

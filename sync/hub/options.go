@@ -13,7 +13,7 @@ import (
 // Options configures a Hub. The zero value of every field but Authenticate is usable.
 type Options struct {
 	MaxMessage       int           // bytes of one frame; 0 = 16 MiB
-	DocumentCache    int64         // bytes of change graphs kept for idle documents; 0 = 256 MiB
+	DocumentCache    int64         // bytes of change graphs and op sets kept for idle documents; 0 = 256 MiB
 	StagedBytes      int64         // bytes of changes waiting for their commit, over all documents; 0 = 32 MiB
 	MaxDocuments     int           // documents open per connection; 0 = 10,000
 	MaxInflated      int           // bytes of the changes of one message, once inflated; 0 = 64 MiB
@@ -35,6 +35,10 @@ type Options struct {
 	// verified; whoever revokes makes that true first and then calls
 	// Hub.Disconnect. nil = nothing is ever revoked.
 	Revoked func(Session) bool
+
+	// Snapshots is told of documents that are worth a new snapshot. nil = none
+	// are written.
+	Snapshots Snapshots
 
 	Logger *slog.Logger     // nil discards
 	Now    func() time.Time // nil = time.Now

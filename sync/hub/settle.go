@@ -103,9 +103,10 @@ func (d *document) settleOne(in *message) {
 		d.exists = true
 		for i, c := range in.chunks {
 			d.working().recent.add(first+i, c.Bytes())
-			d.stored.tail += uint64(len(c.Bytes()))
+			d.stored.TailBytes += uint64(len(c.Bytes()))
 		}
-		d.stored.changes += uint64(len(in.chunks))
+		d.stored.Changes += uint64(len(in.chunks))
+		d.snapshotIfDue(false)
 		d.hub.stats.changes.Add(uint64(len(in.chunks)))
 		for _, other := range d.links {
 			other.unavailable, other.tell = false, false

@@ -35,7 +35,8 @@ func (d *document) relaxLocked(contentSince int64) {
 		return
 	}
 	d.work = nil
-	if d.lastUsed.Load() <= contentSince {
+	if d.ops != nil && d.lastUsed.Load() <= contentSince {
+		d.snapshotIfDue(true)
 		d.ops = nil
 	}
 	if !d.exists && d.graph != nil && d.graph.Staged() == 0 && d.orphanCount() == 0 {

@@ -20,3 +20,13 @@ type Store interface {
 	PutSyncStates(ctx context.Context, states []store.SyncState, done func(error)) error
 	PutRejection(ctx context.Context, r store.Rejection, done func(error)) error
 }
+
+// Snapshots writes documents' snapshots in the background; *snapshot.Pool is one.
+// Its methods don't wait.
+type Snapshots interface {
+	// Due reports whether a document is worth a new snapshot. cold = nobody is
+	// editing it.
+	Due(info store.Info, cold bool) bool
+	// Want asks for one.
+	Want(key store.DocKey, cold bool)
+}

@@ -28,7 +28,7 @@ func (d *document) wholeDocument() (w protocol.Whole, err error) {
 		if err := d.hub.store.ViewSnapshot(d.key, func(s store.Snapshot) error {
 			if len(s.Chunk) <= limit {
 				w.Document = int(s.Changes)
-				w.Chunks = append(slices.Grow([]byte(nil), min(limit, len(s.Chunk)+int(d.stored.tail))), s.Chunk...)
+				w.Chunks = append(slices.Grow([]byte(nil), min(limit, len(s.Chunk)+int(d.stored.TailBytes))), s.Chunk...)
 			}
 			return nil
 		}); err != nil || w.Chunks == nil {

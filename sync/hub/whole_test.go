@@ -1,9 +1,11 @@
 package hub
 
 import (
+	"context"
 	"os"
 	"slices"
 	"testing"
+	"time"
 
 	"concord/crdt"
 	"concord/store"
@@ -57,9 +59,13 @@ func (s sample) replica(t *testing.T, n int, o protocol.Options) *replica {
 // snapshot replaces the stored document's changes, which are those of the sample.
 func (s sample) snapshot(t *testing.T, r *rig) {
 	t.Helper()
-	snap := store.Snapshot{Changes: uint64(len(s.changes)), Chunk: s.chunk.Raw, Graph: s.graph(t, len(s.changes)).AppendRecord(nil)}
+	s.put(t, r, store.Snapshot{Changes: uint64(len(s.changes)), Chunk: s.chunk.Raw, Graph: s.graph(t, len(s.changes)).AppendRecord(nil)})
+}
+
+func (s sample) put(t testing.TB, r *rig, snap store.Snapshot) {
+	t.Helper()
 	done := make(chan error, 1)
-	err := r.store.PutSnapshot(t.Context(), alice().docKey(docA), snap,
+	err := r.store.PutSnapshot(context.Background(), alice().docKey(docA), snap,
 		func(i uint64) store.Hash { return store.Hash(s.changes[i].Hash) }, func(err error) { done <- err })
 	if err == nil {
 		err = <-done
@@ -67,6 +73,25 @@ func (s sample) snapshot(t *testing.T, r *rig) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// store puts the document's changes and their snapshot straight into the store.
+func (s sample) store(t testing.TB, r *rig, snap store.Snapshot) {
+	t.Helper()
+	a := store.Append{Doc: alice().docKey(docA), By: store.Attribution{User: "alice", Received: time.Now()}}
+	for _, c := range s.changes {
+		a.Changes = append(a.Changes, store.Change{Hash: store.Hash(c.Hash), Bytes: c.Bytes()})
+	}
+	a.Heads = []store.Hash{a.Changes[len(a.Changes)-1].Hash}
+	done := make(chan error, 1)
+	err := r.store.Append(context.Background(), a, func(err error) { done <- err })
+	if err == nil {
+		err = <-done
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.put(t, r, snap)
 }
 
 // upload has a client send the whole document.
