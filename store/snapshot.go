@@ -98,7 +98,7 @@ func (r reader) parts(key []byte, kind byte, size uint64, own bool) ([]byte, err
 
 // Snapshot returns a copy of a document's snapshot; false when it has none.
 func (s *Store) Snapshot(key DocKey) (snap Snapshot, ok bool, err error) {
-	read := snapshotRead{chunk: true, own: true}
+	read := snapshotRead{graph: true, chunk: true, own: true}
 	err = s.viewSnapshot(key, read, func(v Snapshot) error { snap, ok = v, true; return nil })
 	return snap, ok, err
 }
@@ -106,16 +106,21 @@ func (s *Store) Snapshot(key DocKey) (snap Snapshot, ok bool, err error) {
 // ViewSnapshot calls fn with a document's snapshot, and doesn't call it when there is none. Chunk and Graph may alias
 // the mapped file and are valid only during fn, for which the rules of Changes hold.
 func (s *Store) ViewSnapshot(key DocKey, fn func(Snapshot) error) error {
-	return s.viewSnapshot(key, snapshotRead{chunk: true}, fn)
+	return s.viewSnapshot(key, snapshotRead{graph: true, chunk: true}, fn)
 }
 
 // ViewGraph is ViewSnapshot without the chunk.
 func (s *Store) ViewGraph(key DocKey, fn func(Snapshot) error) error {
-	return s.viewSnapshot(key, snapshotRead{}, fn)
+	return s.viewSnapshot(key, snapshotRead{graph: true}, fn)
 }
 
-// snapshotRead says whether to read the chunk too, and whether the bytes are to be the caller's own.
-type snapshotRead struct{ chunk, own bool }
+// ViewChunk is ViewSnapshot without the graph.
+func (s *Store) ViewChunk(key DocKey, fn func(Snapshot) error) error {
+	return s.viewSnapshot(key, snapshotRead{chunk: true}, fn)
+}
+
+// snapshotRead says what to read, and whether the bytes are to be the caller's own.
+type snapshotRead struct{ graph, chunk, own bool }
 
 func (s *Store) viewSnapshot(key DocKey, o snapshotRead, fn func(Snapshot) error) error {
 	var calling bool
@@ -149,10 +154,10 @@ func (r reader) readSnapshot(key DocKey, o snapshotRead) (Snapshot, bool, error)
 		return Snapshot{}, false, err
 	}
 	snap := Snapshot{Changes: rec.changes}
-	if snap.Graph, err = r.parts(k, graphPart, rec.graph, o.own); err != nil {
-		return Snapshot{}, false, err
+	if o.graph {
+		snap.Graph, err = r.parts(k, graphPart, rec.graph, o.own)
 	}
-	if o.chunk {
+	if err == nil && o.chunk {
 		snap.Chunk, err = r.parts(k, chunkPart, rec.chunk, o.own)
 	}
 	return snap, err == nil, err

@@ -15,6 +15,7 @@ import (
 	"concord/internal/api"
 	"concord/internal/auth"
 	"concord/internal/config"
+	"concord/internal/snapshot"
 	"concord/store"
 	"concord/sync/hub"
 	"concord/sync/protocol"
@@ -79,6 +80,7 @@ type node struct {
 	cfg      config.Serve
 	log      *slog.Logger
 	store    *store.Store
+	pool     *snapshot.Pool // nil = no snapshots are written
 	verifier *auth.Verifier
 	hub      *hub.Hub
 	api      *api.Server
@@ -119,12 +121,25 @@ func openNode(ctx context.Context, cfg config.Serve, log *slog.Logger, fail cont
 			verifier.Close()
 		}
 	}()
-	h, err := hub.New(st, hubOptions(cfg, verifier, revocations, log))
+	options := hubOptions(cfg, verifier, revocations, log)
+	pool, stats, err := openPool(cfg, st, log)
+	if err != nil {
+		return nil, err
+	}
+	if pool != nil {
+		options.Snapshots = pool
+		defer func() {
+			if err != nil {
+				pool.Close()
+			}
+		}()
+	}
+	h, err := hub.New(st, options)
 	if err != nil {
 		return nil, err
 	}
 	server := api.New(api.Options{
-		Hub: h, Store: st,
+		Hub: h, Store: st, Snapshots: stats,
 		Authenticator: auth.Authenticator{Verifier: verifier, Tickets: auth.NewTickets(auth.TicketOptions{Revocations: revocations})},
 		Revocations:   revocations,
 		Origins:       origins,
@@ -134,8 +149,27 @@ func openNode(ctx context.Context, cfg config.Serve, log *slog.Logger, fail cont
 		PingTimeout:   time.Duration(cfg.PingTimeout),
 		Version:       version, Logger: log,
 	})
-	return &node{cfg: cfg, log: log, store: st, verifier: verifier, hub: h, api: server}, nil
+	return &node{cfg: cfg, log: log, store: st, pool: pool, verifier: verifier, hub: h, api: server}, nil
 }
+
+// openPool starts what writes snapshots; nil when nothing is to.
+func openPool(cfg config.Serve, st *store.Store, log *slog.Logger) (*snapshot.Pool, func() snapshot.Stats, error) {
+	if cfg.SnapshotWorkers == 0 {
+		return nil, nil, nil
+	}
+	changes := uint64(cfg.SnapshotChanges)
+	pool, err := snapshot.NewPool(st, snapshot.Options{
+		Workers: cfg.SnapshotWorkers, Policy: snapshot.Policy{Changes: changes, ColdChanges: min(changes, coldChanges)}, Log: log,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return pool, pool.Stats, nil
+}
+
+// coldChanges is how many changes without a snapshot are let be in a document
+// that nobody edits.
+const coldChanges = 16
 
 func texts(prefixes []config.Prefix) []string {
 	all := make([]string, len(prefixes))
@@ -205,6 +239,9 @@ func (n *node) run(ctx context.Context, listener net.Listener) error {
 	}
 	_ = server.Close()
 	n.hub.Close()
+	if n.pool != nil {
+		n.pool.Close()
+	}
 	n.verifier.Close()
 	err := n.store.Close()
 	if cause != nil {

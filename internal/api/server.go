@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"concord/internal/auth"
+	"concord/internal/snapshot"
 	"concord/store"
 	"concord/sync/hub"
 	"concord/sync/wire"
@@ -24,10 +25,11 @@ type Store interface {
 	Stats() store.Stats
 }
 
-// Options are the parts that a Server joins; all but Logger are needed.
+// Options are the parts that a Server joins; all but Snapshots and Logger are needed.
 type Options struct {
 	Hub           *hub.Hub
 	Store         Store
+	Snapshots     func() snapshot.Stats // nil = no snapshots are written
 	Authenticator auth.Authenticator
 	Revocations   *auth.Revocations
 	Origins       auth.Origins

@@ -67,12 +67,27 @@ type rig struct {
 	dir   string
 	hub   *Hub
 	store *store.Store
+	pool  *snapshot.Pool   // with snapshots
+	eager *snapshot.Policy // nil = no snapshots
 	wg    sync.WaitGroup
 }
 
 func newRig(tb testing.TB, o Options) *rig {
 	tb.Helper()
 	r := &rig{tb: tb, dir: tb.TempDir()}
+	return r.run(o)
+}
+
+// newSnapshotRig is newRig with a pool that writes snapshots at every opportunity.
+func newSnapshotRig(tb testing.TB, o Options) *rig {
+	tb.Helper()
+	r := &rig{tb: tb, dir: tb.TempDir(), eager: &snapshot.Policy{Changes: 3, Growth: 1 << 20, ColdChanges: 1, ColdGrowth: 1 << 20, ColdBytes: 1 << 20}}
+	return r.run(o)
+}
+
+func (r *rig) run(o Options) *rig {
+	r.tb.Helper()
+	tb := r.tb
 	r.start(o)
 	tb.Cleanup(func() {
 		r.stop()
@@ -92,6 +107,12 @@ func (r *rig) start(o Options) {
 	if err != nil {
 		r.tb.Fatal(err)
 	}
+	if r.eager != nil {
+		if r.pool, err = snapshot.NewPool(s, snapshot.Options{Policy: *r.eager}); err != nil {
+			r.tb.Fatal(err)
+		}
+		o.Snapshots = r.pool
+	}
 	h, err := New(s, o)
 	if err != nil {
 		r.tb.Fatal(err)
@@ -102,6 +123,12 @@ func (r *rig) start(o Options) {
 func (r *rig) stop() {
 	r.hub.Close()
 	r.wg.Wait()
+	if r.pool != nil {
+		r.pool.Close()
+		if n := r.pool.Stats().Failed; n > 0 {
+			r.tb.Errorf("%d snapshots failed", n)
+		}
+	}
 	if err := r.store.Close(); err != nil {
 		r.tb.Error(err)
 	}

@@ -163,7 +163,7 @@ func (d *document) readContent(n uint64) (*crdt.OpSet, error) {
 
 // snapshotChunk returns a copy of the snapshot's chunk, nil when there is none.
 func (d *document) snapshotChunk(covered *uint64) (chunk []byte, err error) {
-	err = d.hub.store.ViewSnapshot(d.key, func(s store.Snapshot) error {
+	err = d.hub.store.ViewChunk(d.key, func(s store.Snapshot) error {
 		chunk, *covered = bytes.Clone(s.Chunk), s.Changes
 		return nil
 	})

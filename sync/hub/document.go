@@ -218,19 +218,32 @@ func (d *document) dropLocked() {
 }
 
 // generate returns the next frame for a link, nil when there's nothing to say.
-func (d *document) generate(l *link) (outgoing, error) {
+func (d *document) generate(l *link) (out outgoing, err error) {
 	pinned := false
-	for {
-		out, err := d.generateOnce(l, &pinned)
+	for range maxReplaced {
+		out, err = d.generateOnce(l, &pinned)
 		unprepared := new(unpreparedError)
-		if !errors.As(err, &unprepared) {
+		switch {
+		case errors.As(err, &unprepared):
+			if err := d.takeOlder(unprepared); err != nil {
+				return outgoing{}, err
+			}
+			pinned = true
+		case errors.Is(err, protocol.ErrLater): // a snapshot was written in between
+		default:
 			return out, err
 		}
-		if err := d.takeOlder(unprepared); err != nil {
-			return outgoing{}, err
-		}
-		pinned = true
 	}
+	if pinned {
+		d.unpin()
+	}
+	return outgoing{}, err
+}
+
+func (d *document) unpin() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.pins--
 }
 
 func (d *document) generateOnce(l *link, pinned *bool) (_ outgoing, err error) {

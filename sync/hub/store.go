@@ -13,7 +13,7 @@ type Store interface {
 	Document(store.DocKey) (store.Info, bool, error)
 	Changes(key store.DocKey, from, to uint64, fn func(i uint64, c store.Change) error) error
 	Change(key store.DocKey, i uint64) ([]byte, error)
-	ViewSnapshot(key store.DocKey, fn func(store.Snapshot) error) error
+	ViewChunk(key store.DocKey, fn func(store.Snapshot) error) error
 	ViewGraph(key store.DocKey, fn func(store.Snapshot) error) error
 	Append(ctx context.Context, a store.Append, done func(error)) error
 	SyncState(store.SyncKey) ([]byte, bool, error)

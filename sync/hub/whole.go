@@ -25,7 +25,7 @@ func (d *document) wholeDocument() (w protocol.Whole, err error) {
 	n := d.graph.Len()
 	err = unreplaced(func() error {
 		w = protocol.Whole{}
-		if err := d.hub.store.ViewSnapshot(d.key, func(s store.Snapshot) error {
+		if err := d.hub.store.ViewChunk(d.key, func(s store.Snapshot) error {
 			if len(s.Chunk) <= limit {
 				w.Document = int(s.Changes)
 				w.Chunks = append(slices.Grow([]byte(nil), min(limit, len(s.Chunk)+int(d.stored.TailBytes))), s.Chunk...)
