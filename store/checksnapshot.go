@@ -49,8 +49,11 @@ func (k *recordChecker) documentSnapshot(key []byte, p snapshotPlaces, verifier 
 		if err := k.step(); err != nil {
 			return c, err
 		}
-	} else if !c.trimmed {
-		k.fault(snapshotTrimsBucket, key, adviceReport, "document to trim has no snapshot")
+	}
+	own := generationKey(key, c.generation)
+	stale, err := k.staleParts(key, own, true, c, p.parts)
+	if err != nil {
+		return c, err
 	}
 	var chunk, graph []byte
 	for _, part := range []struct {
@@ -58,14 +61,21 @@ func (k *recordChecker) documentSnapshot(key []byte, p snapshotPlaces, verifier 
 		size uint64
 		to   *[]byte
 	}{{chunkPart, c.chunk, &chunk}, {graphPart, c.graph, &graph}} {
-		ok, err := k.documentParts(key, part.kind, part.size, p.parts, part.to)
+		ok, err := k.documentParts(own, part.kind, part.size, p.parts, part.to)
 		if err != nil {
 			return c, err
 		}
 		c.sound = c.sound && ok
 	}
-	if err := k.strayParts(key, p.parts); err != nil || c.changes == 0 || !c.sound {
+	more, err := k.staleParts(key, own, false, c, p.parts)
+	if err != nil {
 		return c, err
+	}
+	if !c.trimmed && c.changes == 0 && stale+more == 0 {
+		k.fault(snapshotTrimsBucket, key, adviceReport, "document to trim has no snapshot")
+	}
+	if c.changes == 0 || !c.sound {
+		return c, nil
 	}
 	k.report.Snapshots++
 	if verifier != nil {
@@ -96,7 +106,7 @@ func (k *recordChecker) documentParts(key []byte, kind byte, size uint64, p *pla
 		*to = append(*to, payload...)
 	}
 	if ok && uint64(len(*to)) != size {
-		k.fault(snapshotsBucket, key, adviceRestore, "snapshot has %d bytes of %s, %d are stored", size, partName(kind), len(*to))
+		k.fault(snapshotsBucket, key[:documentKeySize], adviceRestore, "snapshot has %d bytes of %s, %d are stored", size, partName(kind), len(*to))
 		ok = false
 	}
 	return ok, nil
@@ -109,15 +119,24 @@ func partName(kind byte) string {
 	return "graph"
 }
 
-// strayParts reports records that are neither chunk nor graph, or that follow a missing one.
-func (k *recordChecker) strayParts(key []byte, p *place) error {
-	for ; bytes.HasPrefix(p.key, key); p.next() {
-		k.fault(snapshotPartsBucket, p.key, adviceReport, "record belongs to no snapshot")
+// staleParts checks the parts of a document that stand before those of its snapshot, or all that are left, and returns
+// how many may stay until they are trimmed: a former snapshot's, or those of one that was never finished.
+func (k *recordChecker) staleParts(key, own []byte, before bool, c covered, p *place) (stale int, err error) {
+	for ; bytes.HasPrefix(p.key, key) && (!before || bytes.Compare(p.key, own) < 0); p.next() {
+		switch {
+		case len(p.key) != partKeySize:
+			k.fault(snapshotPartsBucket, p.key, adviceReport, "key is malformed")
+		case c.sound && (c.trimmed || bytes.HasPrefix(p.key, own)):
+			k.fault(snapshotPartsBucket, p.key, adviceReport, "record belongs to no snapshot")
+		default:
+			k.unsealed(snapshotPartsBucket, p.key, p.v)
+			stale++
+		}
 		if err := k.step(); err != nil {
-			return err
+			return stale, err
 		}
 	}
-	return nil
+	return stale, nil
 }
 
 // leftovers checks the records of changes that the snapshot covers, and counts none of them.

@@ -297,28 +297,31 @@ func TestForgedRecord(t *testing.T) {
 			forgeSnapshot(tx, func(r *snapshotRecord) { r.graph = math.MaxUint64 })
 		},
 		"another chunk": func(tx *bbolt.Tx) {
-			k := appendPartKey(nil, documentKey(5), chunkPart, 0)
+			k := appendPartKey(nil, generationKey(documentKey(5), 1), chunkPart, 0)
 			v := get(tx, snapshotPartsBucket, k)
 			v[len(v)-1]++
 			put(tx, snapshotPartsBucket, k, v)
 		},
 		"another graph": func(tx *bbolt.Tx) {
-			k := appendPartKey(nil, documentKey(5), graphPart, 0)
+			k := appendPartKey(nil, generationKey(documentKey(5), 1), graphPart, 0)
 			v := get(tx, snapshotPartsBucket, k)
 			v[0]++
 			put(tx, snapshotPartsBucket, k, v)
 		},
 		"part too many": func(tx *bbolt.Tx) {
-			put(tx, snapshotPartsBucket, appendPartKey(nil, documentKey(5), graphPart, 1), []byte{1})
+			put(tx, snapshotPartsBucket, appendPartKey(nil, generationKey(documentKey(5), 1), graphPart, 1), []byte{1})
 		},
 		"part of no kind": func(tx *bbolt.Tx) {
-			put(tx, snapshotPartsBucket, appendPartKey(nil, documentKey(5), 'x', 0), []byte{1})
+			put(tx, snapshotPartsBucket, appendPartKey(nil, generationKey(documentKey(5), 1), 'x', 0), []byte{1})
+		},
+		"another generation": func(tx *bbolt.Tx) {
+			forgeSnapshot(tx, func(r *snapshotRecord) { r.generation++ })
 		},
 		"part without snapshot": func(tx *bbolt.Tx) {
-			put(tx, snapshotPartsBucket, appendPartKey(nil, documentKey(2), graphPart, 0), []byte{1})
+			put(tx, snapshotPartsBucket, appendPartKey(nil, generationKey(documentKey(2), 1), graphPart, 0), []byte{1})
 		},
 		"part without document": func(tx *bbolt.Tx) {
-			put(tx, snapshotPartsBucket, appendPartKey(nil, documentKey(9), graphPart, 0), []byte{1})
+			put(tx, snapshotPartsBucket, appendPartKey(nil, generationKey(documentKey(9), 1), graphPart, 0), []byte{1})
 		},
 		"trim without snapshot": func(tx *bbolt.Tx) { put(tx, snapshotTrimsBucket, documentKey(2), nil) },
 		"trim without document": func(tx *bbolt.Tx) { put(tx, snapshotTrimsBucket, documentKey(9), nil) },

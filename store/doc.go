@@ -31,9 +31,10 @@
 //	                                                               run, 32B for each head
 //	changes            4B company, 16B document, 8B index          32B hash, type 1 chunk
 //	snapshots          4B company, 16B document                    8B changes, 8B chunk bytes of these, 8B bytes of the
-//	                                                               document chunk, 8B bytes of the graph record
-//	snapshot-parts     4B company, 16B document, 1B kind, 4B part  up to 32 KiB of document chunk (kind 'c') or graph
-//	                                                               record (kind 'g')
+//	                                                               document chunk, 8B bytes of the graph record, 4B
+//	                                                               generation
+//	snapshot-parts     4B company, 16B document, 4B generation,    up to 32 KiB of document chunk (kind 'c') or graph
+//	                   1B kind, 4B part                            record (kind 'g')
 //	snapshot-trims     4B company, 16B document                    nothing
 //	attributions       4B company, 16B document, 8B first index    4B user, 4B device (0 unknown), 8B time, entries
 //	sync-states        4B company, 16B document, 16B client        encoded sync state
@@ -45,9 +46,10 @@
 //	revocation-expiry  8B until, key of the revocation             nothing
 //
 // Changes are numbered from 0 without gaps. A snapshot replaces the first of them: it covers the indexes below its
-// count, and changes holds the rest, the document's tail. Writing a snapshot and its record in snapshot-trims is one
-// transaction, from which on nobody reads the covered changes from their records; these are deleted after that, in
-// small transactions from the first index on, of which the last one removes the record in snapshot-trims. A document
+// count, and changes holds the rest, the document's tail. The parts of a large snapshot come in several transactions,
+// under a generation of their own. The transaction that writes the record in snapshots makes them the truth: from it on
+// nobody reads the covered changes, or the parts of another generation. These are deleted after that, in small
+// transactions. A record in snapshot-trims says that there are any to delete, now or after the next start. A document
 // record's sums and the attributions go on counting all changes.
 //
 // A file of format 1 has none of the three snapshot buckets; opening it makes it one of format 2, which a program of

@@ -94,6 +94,8 @@ type Store struct {
 	failure  error // wraps ErrFailed
 	stats    Stats
 
+	generation uint32 // highest one given to a snapshot
+
 	running   sync.WaitGroup // committer and notifier
 	closeOnce sync.Once
 	closeErr  error
@@ -123,8 +125,8 @@ func Open(dir string, o Options) (*Store, error) {
 	s.running.Add(2)
 	go s.runCommitter()
 	go s.runNotifier()
-	for _, key := range trims {
-		s.trim(key)
+	for _, t := range trims {
+		s.trim(t.key, t.upTo)
 	}
 	return s, nil
 }
@@ -201,7 +203,7 @@ func syncDir(dir string) error {
 
 // prepare creates the buckets of a new file, brings an old one up to this format, and expires revocations. It returns
 // the documents to trim.
-func (s *Store) prepare() (trims [][]byte, err error) {
+func (s *Store) prepare() (trims []trimming, err error) {
 	defer guard(&err, nil)()
 	tx, err := s.db.Begin(true)
 	if err != nil {

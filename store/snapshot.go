@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 )
 
@@ -18,12 +17,19 @@ type Snapshot struct {
 const partSize = 32 << 10
 
 const (
-	partHeader = documentKeySize + 1 + 4
+	generationKeySize = documentKeySize + 4
+	partKeySize       = generationKeySize + 1 + 4
 
 	chunkPart byte = 'c'
 	graphPart byte = 'g'
 )
 
+// generationKey begins the keys of all parts of one snapshot of a document.
+func generationKey(key []byte, generation uint32) []byte {
+	return appendU32(append(make([]byte, 0, partKeySize), key...), generation)
+}
+
+// appendPartKey appends the key of part n; key is a generationKey.
 func appendPartKey(b, key []byte, kind byte, n int) []byte {
 	return appendU32(append(append(b, key...), kind), uint32(n))
 }
@@ -32,21 +38,23 @@ func appendPartKey(b, key []byte, kind byte, n int) []byte {
 type snapshotRecord struct {
 	changes, bytes uint64 // covered changes, and the sum of their chunk bytes
 	chunk, graph   uint64 // bytes of the parts
+	generation     uint32 // under which the parts are stored; from 1
 }
 
-const snapshotSize = 8 + 8 + 8 + 8
+const snapshotSize = 8 + 8 + 8 + 8 + 4
 
 func (r snapshotRecord) encode() []byte {
 	v := make([]byte, 0, snapshotSize+crcSize)
-	return appendU64(appendU64(appendU64(appendU64(v, r.changes), r.bytes), r.chunk), r.graph)
+	v = appendU64(appendU64(appendU64(appendU64(v, r.changes), r.bytes), r.chunk), r.graph)
+	return appendU32(v, r.generation)
 }
 
 func decodeSnapshot(v []byte) (snapshotRecord, bool) {
 	if len(v) != snapshotSize {
 		return snapshotRecord{}, false
 	}
-	r := snapshotRecord{changes: u64(v), bytes: u64(v[8:]), chunk: u64(v[16:]), graph: u64(v[24:])}
-	return r, r.changes > 0 && r.chunk > 0 && r.graph > 0
+	r := snapshotRecord{changes: u64(v), bytes: u64(v[8:]), chunk: u64(v[16:]), graph: u64(v[24:]), generation: u32(v[32:])}
+	return r, r.changes > 0 && r.chunk > 0 && r.graph > 0 && r.generation > 0
 }
 
 // snapshot returns a document's record in snapshots; the zero record when it has none.
@@ -65,7 +73,7 @@ func (r reader) snapshot(key []byte) (snapshotRecord, error) {
 	return rec, nil
 }
 
-// parts returns chunk or graph. Without own, what fits into one record aliases the transaction's memory.
+// parts returns chunk or graph of a generationKey. Without own, what fits into one record aliases the transaction's memory.
 func (r reader) parts(key []byte, kind byte, size uint64, own bool) ([]byte, error) {
 	bk, err := r.bucket(snapshotPartsBucket)
 	if err != nil {
@@ -153,6 +161,7 @@ func (r reader) readSnapshot(key DocKey, o snapshotRead) (Snapshot, bool, error)
 	if err != nil || rec.changes == 0 {
 		return Snapshot{}, false, err
 	}
+	k = generationKey(k, rec.generation)
 	snap := Snapshot{Changes: rec.changes}
 	if o.graph {
 		snap.Graph, err = r.parts(k, graphPart, rec.graph, o.own)
@@ -162,138 +171,3 @@ func (r reader) readSnapshot(key DocKey, o snapshotRead) (Snapshot, bool, error)
 	}
 	return snap, err == nil, err
 }
-
-// snapshotWrite is a snapshot that was compared with the changes that it covers, sealed to be written.
-type snapshotWrite struct {
-	key    []byte
-	base   snapshotRecord // the snapshot that it replaces
-	record snapshotRecord
-	parts  []sealedPart
-}
-
-type sealedPart struct{ key, value []byte }
-
-// PutSnapshot replaces the first changes of a document, and the snapshot that covered some of them, with a snapshot.
-// Before it queues the write it compares the hash of every change that no snapshot covers yet with hash(i), in short
-// read transactions; that the chunk and the graph hold just these changes is for the caller to prove. Readers see the
-// document with the former snapshot or with this one. The records of the covered changes are deleted after that, a
-// few at a time, so that other documents don't wait; Open goes on with what a stopped process has left.
-//
-// It returns ErrInSnapshot when the document's snapshot covers as many changes already (done gets it when that became
-// so meanwhile), and ErrInvalid when the document has fewer changes or another hash. Its bytes don't count in the
-// queue: the caller bounds how many snapshots it submits at once. The slices belong to the caller.
-func (s *Store) PutSnapshot(ctx context.Context, key DocKey, snap Snapshot, hash func(i uint64) Hash, done func(error)) error {
-	w, err := s.compareSnapshot(ctx, key, snap, hash)
-	if err != nil {
-		return fmt.Errorf("put snapshot of document %s: %w", key.Document, err)
-	}
-	w.seal(chunkPart, snap.Chunk)
-	w.seal(graphPart, snap.Graph)
-	apply := func(b *batch) error {
-		if err := b.putSnapshot(w); err != nil {
-			return fmt.Errorf("put snapshot of document %s: %w", key.Document, err)
-		}
-		return nil
-	}
-	return s.submit(ctx, 0, apply, func(err error) {
-		if err == nil {
-			s.trim(w.key)
-		}
-		if done != nil {
-			done(err)
-		}
-	})
-}
-
-// compareSpan is how many changes are compared in one transaction.
-const compareSpan = 4096
-
-func (s *Store) compareSnapshot(ctx context.Context, key DocKey, snap Snapshot, hash func(i uint64) Hash) (*snapshotWrite, error) {
-	if len(snap.Chunk) == 0 || len(snap.Graph) == 0 {
-		return nil, fmt.Errorf("chunk or graph is empty: %w", ErrInvalid)
-	}
-	w := &snapshotWrite{record: snapshotRecord{
-		changes: snap.Changes, chunk: uint64(len(snap.Chunk)), graph: uint64(len(snap.Graph)),
-	}}
-	if err := s.view(nil, func(r reader) error { return r.startSnapshot(key, w) }); err != nil {
-		return nil, err
-	}
-	w.record.bytes = w.base.bytes
-	for from := w.base.changes; from < snap.Changes; from += compareSpan {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		err := s.Changes(key, from, min(from+compareSpan, snap.Changes), func(i uint64, c Change) error {
-			if h := hash(i); h != c.Hash {
-				return fmt.Errorf("change %d is %x, the snapshot has %x: %w", i, c.Hash, h, ErrInvalid)
-			}
-			w.record.bytes += uint64(len(c.Bytes))
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	return w, nil
-}
-
-// startSnapshot reads what a snapshot replaces.
-func (r reader) startSnapshot(key DocKey, w *snapshotWrite) (err error) {
-	var doc document
-	k, ok, err := r.documentKey(key)
-	if err != nil {
-		return err
-	}
-	if ok {
-		if doc, _, err = r.document(k); err != nil {
-			return err
-		}
-	}
-	if w.record.changes > doc.changes {
-		return fmt.Errorf("it covers %d changes, %d are stored: %w", w.record.changes, doc.changes, ErrInvalid)
-	}
-	w.key = k
-	if w.base, err = r.snapshot(k); err != nil {
-		return err
-	}
-	if w.record.changes <= w.base.changes {
-		return fmt.Errorf("it covers %d changes: %w", w.record.changes, ErrInSnapshot)
-	}
-	return nil
-}
-
-// seal cuts what is to be stored into records.
-func (w *snapshotWrite) seal(kind byte, b []byte) {
-	for n := 0; n*partSize < len(b); n++ {
-		part := b[n*partSize : min((n+1)*partSize, len(b))]
-		key := appendPartKey(make([]byte, 0, partHeader), w.key, kind, n)
-		value := append(make([]byte, 0, len(part)+crcSize), part...)
-		w.parts = append(w.parts, sealedPart{key, snapshotPartsBucket.seal(key, value)})
-	}
-}
-
-func (b *batch) putSnapshot(w *snapshotWrite) error {
-	base, err := b.snapshot(w.key)
-	if err != nil {
-		return err
-	}
-	if base != w.base {
-		return ErrInSnapshot
-	}
-	for _, old := range []struct {
-		kind      byte
-		have, now uint64
-	}{{chunkPart, base.chunk, w.record.chunk}, {graphPart, base.graph, w.record.graph}} {
-		for n := numParts(old.now); n < numParts(old.have); n++ {
-			b.delete(snapshotPartsBucket, appendPartKey(nil, w.key, old.kind, n))
-		}
-	}
-	for _, p := range w.parts {
-		b.putSealed(snapshotPartsBucket, p.key, p.value)
-	}
-	b.put(snapshotsBucket, w.key, w.record.encode())
-	b.put(snapshotTrimsBucket, w.key, nil)
-	return nil
-}
-
-func numParts(size uint64) int { return int((size + partSize - 1) / partSize) }

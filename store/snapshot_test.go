@@ -16,7 +16,7 @@ import (
 func settle(t testing.TB, s *Store) {
 	t.Helper()
 	for range 1000 {
-		var left [][]byte
+		var left []trimming
 		if err := s.view(nil, func(r reader) (err error) { left, err = r.trims(); return err }); err != nil {
 			t.Fatal(err)
 		}
@@ -144,6 +144,111 @@ func TestSnapshotShrinks(t *testing.T) {
 	}
 }
 
+// A large snapshot is written bit by bit. One that isn't finished is not seen by anybody and leaves nothing.
+func TestUnfinishedSnapshot(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, Options{})
+	d := doc("acme", 1)
+	mustPut(t, s, appendOf(d, 0, 3))
+	list := changes(d, 0, 3)
+	hash := func(i uint64) Hash { return list[i].Hash }
+	snap := func(n int) Snapshot {
+		return Snapshot{Changes: uint64(n), Chunk: bytes.Repeat([]byte{byte(n)}, 2*writeStep+n), Graph: make([]byte, writeStep)}
+	}
+	replace := func(s *Store, n int) error {
+		return wait(t, func(done func(error)) error { return s.PutSnapshot(t.Context(), d, snap(n), hash, done) })
+	}
+	expect := func(s *Store, n int) {
+		t.Helper()
+		if got, ok, err := s.Snapshot(d); err != nil || ok != (n > 0) || ok && !bytes.Equal(got.Chunk, snap(n).Chunk) {
+			t.Fatalf("snapshot of %d changes, want %d; %v", got.Changes, n, err)
+		}
+	}
+	clean := func(stale bool) {
+		t.Helper()
+		parts := 0
+		edit(t, dir, func(tx *bbolt.Tx) {
+			tx.Bucket([]byte("snapshot-parts")).ForEach(func(_, _ []byte) error { parts++; return nil })
+		})
+		const whole = 3*writeStep/partSize + 1
+		if stale != (parts%whole != 0) || parts > 2*whole {
+			t.Errorf("%d parts are stored", parts)
+		}
+		r, err := Check(t.Context(), dir, CheckOptions{})
+		if err != nil || !r.OK() {
+			t.Errorf("%v, %v", r.Faults, err)
+		}
+	}
+	s.Close()
+	for want := range 2 {
+		commits := 0
+		s := open(t, dir, Options{hooks: commitHooks{before: func() error {
+			if commits++; commits > 2 {
+				return errors.New("the process has ended")
+			}
+			return nil
+		}}})
+		if err := replace(s, want+1); !errors.Is(err, ErrFailed) {
+			t.Fatal(err)
+		}
+		expect(s, want)
+		s.Close()
+		clean(true)
+		s = open(t, dir, Options{})
+		expect(s, want)
+		settle(t, s)
+		s.Close()
+		clean(false)
+		s = open(t, dir, Options{})
+		if err := replace(s, want+1); err != nil {
+			t.Fatal(err)
+		}
+		settle(t, s)
+		expect(s, want+1)
+		s.Close()
+		clean(false)
+	}
+}
+
+// Trimming leaves the parts alone of a snapshot that is being written.
+func TestTrimSparesWhatIsBeingWritten(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, Options{})
+	d := doc("acme", 1)
+	mustPut(t, s, appendOf(d, 0, 3))
+	mustSnapshot(t, s, d, 1)
+	settle(t, s)
+	key := documentKey(1)
+	w := &snapshotWrite{key: key}
+	if err := s.view(nil, func(r reader) (err error) { w.base, err = r.snapshot(key); return err }); err != nil {
+		t.Fatal(err)
+	}
+	w.record.generation = s.nextGeneration(w.base.generation)
+	if err := s.putParts(t.Context(), w, []sealedPart{w.seal(chunkPart, 0, []byte("chunk"))}); err != nil {
+		t.Fatal(err)
+	}
+	last := func() (generation uint32) {
+		flush := func(done func(error)) error { return s.PutSyncStates(t.Context(), nil, done) }
+		if err := wait(t, flush); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.view(nil, func(r reader) (err error) { generation, err = r.lastGeneration(key); return err }); err != nil {
+			t.Fatal(err)
+		}
+		return generation
+	}
+	s.trim(key, w.base.generation)
+	if last() != w.record.generation {
+		t.Error("parts were deleted that are being written")
+	}
+	s.trim(key, w.record.generation)
+	if last() != w.base.generation {
+		t.Error("parts were left, or too many deleted")
+	}
+	settle(t, s)
+	closeAndCheck(t, s, dir)
+}
+
 // checkCovered expects the first n changes to be in the snapshot and the others in records.
 func checkCovered(t testing.TB, s *Store, d DocKey, n int, tail []Change) {
 	t.Helper()
@@ -247,15 +352,15 @@ func TestTrimGoesOnAfterRestart(t *testing.T) {
 		return nil
 	}}})
 	d := doc("acme", 1)
-	mustPut(t, s, appendOf(d, 0, 4*trimStep))
+	mustPut(t, s, appendOf(d, 0, 4*trimChanges))
 	limit = commits + 2 // the snapshot and one step
-	mustSnapshot(t, s, d, 4*trimStep-10)
+	mustSnapshot(t, s, d, 4*trimChanges-10)
 	if err := s.Close(); err != nil && !errors.Is(err, ErrFailed) {
 		t.Fatal(err)
 	}
 	checkClean(t, dir)
 	s = open(t, dir, Options{})
-	checkCovered(t, s, d, 4*trimStep-10, changes(d, 0, 4*trimStep)[4*trimStep-10:])
+	checkCovered(t, s, d, 4*trimChanges-10, changes(d, 0, 4*trimChanges)[4*trimChanges-10:])
 	settle(t, s)
 	if got := records(t, s, d); got != 10 {
 		t.Errorf("%d records are left", got)

@@ -6,26 +6,36 @@ import (
 	"fmt"
 )
 
-// trimStep is how many change records one write deletes.
-const trimStep = 1000
+// One write deletes so many records of changes and of parts.
+const (
+	trimChanges = 1000
+	trimParts   = writeStep / partSize
+)
 
-// trim deletes the change records that a document's snapshot covers, step by step. It stops when the store is closed;
-// the record in snapshot-trims stays until all is done.
-func (s *Store) trim(key []byte) {
+// trimming is a document with records that are of no use any more.
+type trimming struct {
+	key  []byte
+	upTo uint32 // highest generation to delete; above it, a snapshot may be being written
+}
+
+// trim deletes, step by step, the change records that a document's snapshot covers, and all parts up to a generation
+// that aren't the snapshot's own. It stops when the store is closed; the record in snapshot-trims stays until all is
+// done.
+func (s *Store) trim(key []byte, upTo uint32) {
 	var more bool
 	apply := func(b *batch) (err error) {
-		more, err = b.trim(key)
+		more, err = b.trim(key, upTo)
 		return err
 	}
 	s.submit(context.Background(), 0, apply, func(err error) {
 		if err == nil && more {
-			s.trim(key)
+			s.trim(key, upTo)
 		}
 	})
 }
 
-// trim deletes the first covered records of a document; more is true when others may be left.
-func (b *batch) trim(key []byte) (more bool, err error) {
+// trim deletes the first of a document's useless records; more is true when others may be left.
+func (b *batch) trim(key []byte, upTo uint32) (more bool, err error) {
 	if _, pending, err := b.get(snapshotTrimsBucket, key); err != nil || !pending {
 		return false, err
 	}
@@ -33,27 +43,72 @@ func (b *batch) trim(key []byte) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	bk, err := b.bucket(changesBucket)
+	changes, moreChanges, err := b.coveredChanges(key, snap.changes)
 	if err != nil {
 		return false, err
 	}
-	first := snap.changes
-	if k, _ := bk.Cursor().Seek(key); bytes.HasPrefix(k, key) && len(k) == indexedKeySize {
-		first = min(first, u64(k[documentKeySize:]))
+	parts, moreParts, written, err := b.staleParts(key, snap.generation, upTo)
+	if err != nil {
+		return false, err
 	}
-	end := min(first+trimStep, snap.changes)
-	for i := first; i < end; i++ {
-		b.delete(changesBucket, appendU64(bytes.Clone(key), i))
+	for _, k := range changes {
+		b.delete(changesBucket, k)
 	}
-	if end < snap.changes {
-		return true, nil
+	for _, k := range parts {
+		b.delete(snapshotPartsBucket, k)
 	}
-	b.delete(snapshotTrimsBucket, key)
-	return false, nil
+	more = moreChanges || moreParts
+	if !more && !written {
+		b.delete(snapshotTrimsBucket, key)
+	}
+	return more, nil
 }
 
-// trims returns the documents whose covered changes weren't all deleted.
-func (r reader) trims() (keys [][]byte, err error) {
+// coveredChanges returns the keys of the first change records below covered.
+func (r reader) coveredChanges(key []byte, covered uint64) (keys [][]byte, more bool, err error) {
+	bk, err := r.bucket(changesBucket)
+	if err != nil {
+		return nil, false, err
+	}
+	c := bk.Cursor()
+	for k, _ := c.Seek(key); bytes.HasPrefix(k, key) && len(k) == indexedKeySize && u64(k[documentKeySize:]) < covered; k, _ = c.Next() {
+		if len(keys) == trimChanges {
+			return keys, true, nil
+		}
+		keys = append(keys, bytes.Clone(k))
+	}
+	return keys, false, nil
+}
+
+// staleParts returns the keys of the first parts up to a generation that aren't of the own one. written is true when
+// there are parts above, of a snapshot that is being written.
+func (r reader) staleParts(key []byte, own, upTo uint32) (keys [][]byte, more, written bool, err error) {
+	bk, err := r.bucket(snapshotPartsBucket)
+	if err != nil {
+		return nil, false, false, err
+	}
+	c := bk.Cursor()
+	for k, _ := c.Seek(key); bytes.HasPrefix(k, key); {
+		if len(k) != partKeySize {
+			return nil, false, false, snapshotPartsBucket.corrupt(k, "key is malformed")
+		}
+		switch generation := u32(k[documentKeySize:]); {
+		case generation == own:
+			k, _ = c.Seek(generationKey(key, own+1))
+			continue
+		case generation > upTo:
+			return keys, false, true, nil
+		case len(keys) == trimParts:
+			return keys, true, false, nil
+		}
+		keys = append(keys, bytes.Clone(k))
+		k, _ = c.Next()
+	}
+	return keys, false, false, nil
+}
+
+// trims returns the documents with records that were to be deleted.
+func (r reader) trims() (list []trimming, err error) {
 	bk, err := r.bucket(snapshotTrimsBucket)
 	if err != nil {
 		return nil, err
@@ -62,8 +117,9 @@ func (r reader) trims() (keys [][]byte, err error) {
 		if _, err := snapshotTrimsBucket.unseal(k, v); err != nil {
 			return fmt.Errorf("read documents to trim: %w", err)
 		}
-		keys = append(keys, bytes.Clone(k))
-		return nil
+		upTo, err := r.lastGeneration(k)
+		list = append(list, trimming{bytes.Clone(k), upTo})
+		return err
 	})
-	return keys, err
+	return list, err
 }
