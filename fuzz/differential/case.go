@@ -94,7 +94,7 @@ func differ(err error, format string, args ...any) error {
 
 // compareText compares dumps.
 func compareText(ours, theirs string) error {
-	if ours == theirs || ours == "" {
+	if ours == theirs {
 		return nil
 	}
 	return compareLines(strings.Split(ours, "\n"), strings.Split(theirs, "\n"))
@@ -197,7 +197,7 @@ func (s *sample) compareLoaded(who string, saved []byte) error {
 	return firstOf([]error{
 		differ(compareHeads(d.heads, s.ours.heads), "concord loads from %s: heads", who),
 		differ(compareText(d.dump, s.ours.dump), "concord loads from %s: content", who),
-		differ(compareColumns(saved, saved), "concord loads from %s: columns", who),
+		differ(compareColumns(d.save, saved), "concord loads from %s: columns", who),
 	})
 }
 

@@ -1,7 +1,6 @@
 package differential
 
 import (
-	"errors"
 	"fmt"
 
 	"concord/crdt"
@@ -9,87 +8,53 @@ import (
 
 // document is what crdt makes of a history, in the words of package oracle.
 type document struct {
-	graph *crdt.Graph
-	set   *crdt.OpSet
+	doc *crdt.Doc
 
 	heads []string
 	dump  string
 	views []string // dumps at earlier heads
-	save  []byte   // a document chunk
+	save  []byte
 }
 
-// read applies changes batch by batch; those that come too early wait.
+// read applies changes batch by batch, every other batch as a chunk of bytes.
 func (d *document) read(changes []*crdt.Change, batches [][]int, views [][]string) error {
-	d.graph, d.set = crdt.NewGraph(), crdt.NewOpSet()
-	var waiting []int
-	for _, batch := range batches {
-		waiting = append(waiting, batch...)
-		for again := true; again; {
-			again = false
-			var still []int
-			for _, i := range waiting {
-				applied, err := d.apply(changes[i])
-				if err != nil {
-					return fmt.Errorf("change %d: %w", i, err)
-				}
-				if applied {
-					again = true
-				} else {
-					still = append(still, i)
-				}
-			}
-			waiting = still
+	d.doc = crdt.New()
+	for n, batch := range batches {
+		var list []*crdt.Change
+		var chunks []byte
+		for _, i := range batch {
+			list = append(list, changes[i])
+			chunks = append(chunks, changes[i].Bytes()...)
+		}
+		var err error
+		if n%2 == 0 {
+			err = d.doc.Apply(list...)
+		} else {
+			err = d.doc.LoadIncremental(chunks, crdt.Limits{})
+		}
+		if err != nil {
+			return fmt.Errorf("batch %d: %w", n, err)
 		}
 	}
-	if len(waiting) > 0 {
-		return fmt.Errorf("%d changes still wait for others", len(waiting))
+	if n := d.doc.Queued(); n > 0 {
+		return fmt.Errorf("%d changes still wait for others", n)
 	}
 	return d.describe(views)
 }
 
-// apply reports whether the change is in the document.
-func (d *document) apply(c *crdt.Change) (bool, error) {
-	var missing *crdt.MissingDepsError
-	switch _, err := d.graph.Append(c.Header()); {
-	case errors.Is(err, crdt.ErrKnown):
-		return true, nil
-	case errors.As(err, &missing):
-		return false, nil
-	case err != nil:
-		return false, err
-	}
-	return true, d.set.Apply(c, nil)
-}
-
 // load reads a saved document.
-func (d *document) load(b []byte) error {
-	d.graph, d.set = crdt.NewGraph(), crdt.NewOpSet()
-	chunk, rest, err := crdt.NextChunk(b)
-	if err != nil {
-		return err
-	}
-	if len(rest) > 0 {
-		return fmt.Errorf("%d bytes after the document", len(rest))
-	}
-	if _, err := chunk.ParseDocument(crdt.Limits{}, func(c crdt.DocumentChange) error {
-		change, err := crdt.ParseChange(c.Raw, crdt.Limits{})
-		if err != nil {
-			return err
-		}
-		if ok, err := d.apply(change); !ok {
-			return fmt.Errorf("change %s: %w", c.Hash, err)
-		}
-		return nil
-	}); err != nil {
+func (d *document) load(b []byte) (err error) {
+	if d.doc, err = crdt.Load(b, crdt.Limits{}); err != nil {
 		return err
 	}
 	return d.describe(nil)
 }
 
 func (d *document) describe(views [][]string) error {
-	d.graph.Publish(d.graph.Staged())
-	d.heads = hexes(d.graph.Heads())
-	d.dump = dump(d.set.View(), false)
+	d.heads = hexes(d.doc.Heads())
+	d.dump = dump(d.doc.View(), false)
+	d.save = d.doc.Save()
+	d.views = nil
 	for _, heads := range views {
 		var hashes []crdt.Hash
 		for _, text := range heads {
@@ -99,11 +64,11 @@ func (d *document) describe(views [][]string) error {
 			}
 			hashes = append(hashes, h)
 		}
-		clock, err := d.graph.Clock(hashes)
+		view, err := d.doc.At(hashes)
 		if err != nil {
 			return fmt.Errorf("view at %v: %w", heads, err)
 		}
-		d.views = append(d.views, dump(d.set.At(clock), true))
+		d.views = append(d.views, dump(view, true))
 	}
 	return nil
 }
