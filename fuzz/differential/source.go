@@ -29,7 +29,8 @@ func (e engines) close() {
 }
 
 // samples returns the cases from number first on. Of ten batches, one has been
-// written with automerge-js, one with automerge-go, the others op by op.
+// written with automerge-js, one with automerge-go, one with crdt, the others op
+// by op.
 func (e engines) samples(seed, first uint64, n int) ([]*sample, error) {
 	written := [][][]byte{}
 	var err error
@@ -38,6 +39,8 @@ func (e engines) samples(seed, first uint64, n int) ([]*sample, error) {
 	case 3:
 		source = e.js.Name()
 		written, err = e.js.Author(seed<<20+first, n)
+	case 5:
+		source = "concord"
 	case 6:
 		source = e.golang.Name()
 		written, err = e.golang.Author(seed<<20+first, n)
@@ -49,9 +52,12 @@ func (e engines) samples(seed, first uint64, n int) ([]*sample, error) {
 	for i := range list {
 		rng := rand.New(rand.NewPCG(seed, first+uint64(i)))
 		var h *history.History
-		if source == "raw" {
+		switch {
+		case source == "raw":
 			h, err = history.Random(rng, shape(rng))
-		} else {
+		case source == "concord":
+			h, err = author(rng)
+		default:
 			h, err = history.Parse(written[i])
 		}
 		if err != nil {
