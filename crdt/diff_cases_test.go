@@ -144,6 +144,13 @@ func TestDiffOfText(t *testing.T) {
 		Op{Action: ActionMakeMap, Obj: text, Key: ElemKey(OpID{}), Insert: true},
 		setOp(OpID{18, "a"}, "type", StringValue("heading")))
 	wantEdits(t, &d, "insert /t/0 \"\" → \"\ufffc\" nothing → map@a", "mark /t/2 bold=true 2–5", `put /t/0/type nothing → "heading"@a`)
+
+	// A mark without an end goes to the end of the text, until one comes.
+	begin := a.write(t, a.graph.Heads(), &d,
+		Op{Action: ActionMark, Obj: text, Key: ElemKey(OpID{2, "a"}), Insert: true, HasMarkName: true, MarkName: "open", Value: NullValue()})
+	wantEdits(t, &d, "mark /t/2 open=null 2–9")
+	a.write(t, a.graph.Heads(), &d, Op{Action: ActionMark, Obj: text, Key: ElemKey(begin), Insert: true})
+	wantEdits(t, &d, "mark /t/2 open=null 2–2")
 }
 
 // TestDiffOfList gives indexes that hold afterwards.

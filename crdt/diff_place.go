@@ -29,11 +29,7 @@ func (d *Diff) Reach(e *Edit) Reach {
 	})
 	s := d.after.s
 	for _, o := range slices.Backward(chain) {
-		reach := d.reaches[s.objects[o].parent]
-		if reach != Gone {
-			reach = max(reach, d.after.reachAt(s.placeOf(o), s.objects[o].id))
-		}
-		d.reaches[o] = reach
+		d.reaches[o] = max(d.reaches[s.objects[o].parent], d.after.reachAt(s.placeOf(o), s.objects[o].id))
 	}
 	return d.reaches[o]
 }
