@@ -2,8 +2,10 @@ package crdt
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 )
 
@@ -136,6 +138,34 @@ func TestDocumentBombs(t *testing.T) {
 				t.Errorf("%d bytes allocated for %v", spent, err)
 			}
 		})
+	}
+}
+
+// No column may hold more rows than there are.
+func TestDocumentLongColumns(t *testing.T) {
+	actor := []ActorID{author}
+	want := func(name fmt.Stringer, b []byte) {
+		t.Helper()
+		d, err := parseDocument(b, Limits{}, nil)
+		var refusal *RefusalError
+		if d != nil || !errors.As(err, &refusal) || !strings.Contains(refusal.Detail, name.String()+" column") {
+			t.Errorf("%s column: %v", name, err)
+		}
+	}
+	for col, b := range map[opColumn][]byte{
+		colObjActor: append(nulls(1), run(-1, 0)...), colObjCounter: append(nulls(1), run(-1, 1)...),
+		colKeyActor: append(nulls(1), run(-1, 0)...), colKeyCounter: append(nulls(1), run(-1, 1)...), colKeyString: run(2, 1, 'k'),
+		colIDCounter: run(2, 1), colInsert: {2}, colAction: run(2, 1), colValueMeta: run(2, 0), colValue: {1},
+		colSuccCount: run(2, 0), colSuccActor: run(2, 0), colSuccCounter: run(2, 1),
+		colExpand: {1, 1}, colMarkName: append(nulls(1), run(-1, 1, 'm')...),
+	} {
+		want(col, sealedDocument(actor, nil, oneChange(nil), oneRow(map[opColumn][]byte{col: b})))
+	}
+	for col, b := range map[changeColumn][]byte{
+		colChangeSeq: run(2, 1), colChangeMaxOp: run(2, 1), colChangeTime: run(2, 0), colChangeMessage: run(2, 1, 'm'),
+		colChangeDepCount: run(2, 0), colChangeDeps: run(2, 0), colChangeExtraMeta: run(2, 7), colChangeExtra: {1},
+	} {
+		want(col, sealedDocument(actor, nil, oneChange(map[changeColumn][]byte{col: b}), oneRow(nil)))
 	}
 }
 

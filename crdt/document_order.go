@@ -12,6 +12,7 @@ type rowOrder struct {
 	key     []byte    // of the row before, in a map
 	last    lamport   // the row before, if it has the same key or element
 	elem    lamport   // element of the row before, in a list
+	isMark  bool      // which is a mark
 	path    []lamport // elem and the elements that it was inserted below, it last
 }
 
@@ -19,6 +20,7 @@ type rowOrder struct {
 type docObject struct {
 	id     lamport
 	isList bool // or text: its keys are elements
+	marked bool // has marks, which only texts may have
 }
 
 func (o *rowOrder) check(row *docRow) error {
@@ -54,7 +56,7 @@ func (o *rowOrder) enter(row *docRow) error {
 	if row.obj == 0 && row.isElem {
 		return refuse(ReasonBadOp, "element key in the root object")
 	}
-	*o.objects.add() = docObject{row.obj, row.isElem}
+	*o.objects.add() = docObject{id: row.obj, isList: row.isElem}
 	o.key, o.last, o.elem, o.path = row.key, row.id, 0, o.path[:0]
 	if row.isElem {
 		return o.checkElem(row)
@@ -69,6 +71,8 @@ func (o *rowOrder) checkElem(row *docRow) error {
 		switch {
 		case row.elem == 0:
 			return refuse(ReasonBadOp, "list head where an element is expected")
+		case row.elem == o.elem && o.isMark:
+			return refuse(ReasonBadOp, "op %d gives a value to element %d, which is a mark", row.id.counter(), row.elem.counter())
 		case row.elem != o.elem:
 			return refuse(ReasonBadDocument, "op %d stands apart from its element %d", row.id.counter(), row.elem.counter())
 		case row.id <= o.last:
@@ -95,6 +99,9 @@ func (o *rowOrder) checkElem(row *docRow) error {
 		o.path = slices.Grow(o.path, depth+minBlock) // doubles, where append grows by a quarter
 	}
 	o.path = append(o.path, row.id)
-	o.elem, o.last = row.id, row.id
+	o.elem, o.last, o.isMark = row.id, row.id, row.action == ActionMark
+	if o.isMark {
+		o.objects.at(o.objects.len() - 1).marked = true
+	}
 	return nil
 }

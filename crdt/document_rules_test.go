@@ -166,6 +166,31 @@ func TestDocumentRules(t *testing.T) {
 			end.action, end.value = ActionMark, NullValue()
 			d.rows, d.changes[1].maxOp = append(d.rows, end, begin), 9
 		}},
+		{"mark in a list", ReasonBadOp, func(d *testDocument) {
+			begin := insertRow(a(1), b(8), a(3))
+			begin.action, begin.hasMark = ActionMark, true
+			d.rows[text].action = ActionMakeList
+			d.rows, d.changes[1].maxOp = append(d.rows, begin), 8
+		}},
+		{"value of a mark", ReasonBadOp, func(d *testDocument) {
+			begin, row := insertRow(a(1), b(8), a(3)), setRow("", b(9))
+			begin.action, begin.hasMark = ActionMark, true
+			row.obj, row.isElem, row.elem = a(1), true, b(8)
+			d.rows, d.changes[1].maxOp = append(d.rows, begin, row), 9
+		}},
+		{"mark ended twice", ReasonBadOp, func(d *testDocument) {
+			begin, end, again := insertRow(a(1), b(8), a(3)), insertRow(a(1), b(9), b(8)), insertRow(a(1), b(10), b(9))
+			begin.action, begin.hasMark, begin.value = ActionMark, true, BoolValue(true)
+			end.action, end.value, again.action, again.value = ActionMark, NullValue(), ActionMark, NullValue()
+			d.rows, d.changes[1].maxOp = append(d.rows, begin, end, again), 10
+		}},
+		{"mark ended in another text", ReasonBadOp, func(d *testDocument) {
+			begin, end := insertRow(a(1), b(9), a(3)), insertRow(b(8), b(10), 0)
+			begin.action, begin.hasMark, begin.value = ActionMark, true, BoolValue(true)
+			end.action, end.value = ActionMark, NullValue()
+			d.rows = slices.Insert(d.rows, z5, docRow{id: b(8), key: []byte("u"), action: ActionMakeText})
+			d.rows, d.changes[1].maxOp = append(d.rows, begin, end), 10
+		}},
 		{"mark end without a begin", ReasonBadOp, func(d *testDocument) {
 			end := insertRow(a(1), b(8), a(3))
 			end.action, end.value = ActionMark, NullValue()
