@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -137,7 +138,7 @@ func TestUpdateTextIsMinimal(t *testing.T) {
 		{"hello world", "hello brave world", 6},
 		{"the quick fox", "the quack fox", 2},
 		{"aaaa", "aaa", 1},
-		{"x😀y", "x😁y", 2},     // one code point each
+		{"x😀y", "x😁y", 2},         // one code point each
 		{"cafe", "cafe\u0301", 3}, // the letter goes with its accent
 		{"👩‍👩‍👧!", "👩‍👩‍👦!", 10},
 		{"🇩🇪🇫🇷", "🇩🇪🇮🇹", 4},
@@ -259,5 +260,32 @@ func TestUpdateTextKeepsElementsOfSeveralCharacters(t *testing.T) {
 	}
 	if n := len(utf16.Encode([]rune("x"))); d.View().Len(text) != n {
 		t.Errorf("length %d", d.View().Len(text))
+	}
+}
+
+func TestUpdateLeavesEqualValuesAlone(t *testing.T) {
+	a := editable(t, "a")
+	set := func(key string, v Value) Op { return Op{Action: ActionSet, Key: MapKey(key), Value: v} }
+	c, err := EncodeChange(a.nextMeta(EditOptions{}), []Op{
+		set("float", Float64Value(2)), set("inf", Float64Value(math.Inf(1))), set("uint", UintValue(7)),
+		set("unknown", UnknownValue(12, []byte{1})), set("when", TimestampValue(math.MaxInt64)),
+		set("conflict", IntValue(1)), set("conflict", IntValue(2)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Apply(c); err != nil {
+		t.Fatal(err)
+	}
+	same := jsonValue(t, jsonOf(a))
+	if c := mustUpdate(t, a, same); c != nil {
+		t.Errorf("wrote %s", opLines(c))
+	}
+	if items := a.View().Conflicts(Root, MapKey("conflict")); len(items) != 2 {
+		t.Errorf("%d values, want both", len(items))
+	}
+	mustUpdate(t, a, jsonValue(t, strings.Replace(jsonOf(a), `"conflict":2`, `"conflict":3`, 1)))
+	if items := a.View().Conflicts(Root, MapKey("conflict")); len(items) != 1 {
+		t.Errorf("%d values after an edit, want one", len(items))
 	}
 }
