@@ -126,7 +126,8 @@ const tasks = {
     const samples = []
     const end = performance.now() + Number(budget)
     apply()
-    while (i + batch <= tail.length && performance.now() < end) samples.push(apply())
+    do samples.push(apply())
+    while (i + batch <= tail.length && performance.now() < end)
     return { samples }
   },
   "apply-many"() {

@@ -12,7 +12,7 @@ type concord struct{}
 type concordDocument struct{ d *crdt.Doc }
 
 func (concord) load(b []byte) (document, error) {
-	d, err := crdt.Load(b, crdt.Limits{})
+	d, err := crdt.Load(b, crdt.Limits{Rows: 2 * largeText})
 	if err != nil {
 		return nil, err
 	}

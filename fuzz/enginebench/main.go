@@ -54,7 +54,7 @@ func bench() error {
 	flag.IntVar(&o.rounds, "rounds", 2, "processes for each task and engine")
 	flag.DurationVar(&o.budget, "budget", time.Second, "time for the samples of one process")
 	flag.StringVar(&o.script, "script", filepath.Join("fuzz", "enginebench", "engine.mjs"), "path of engine.mjs")
-	flag.StringVar(&o.only, "only", "", "name of the one document to measure")
+	flag.StringVar(&o.only, "only", "", "name of the one document to measure; scale for crdt's long histories")
 	flag.StringVar(&o.dir, "dir", "", "folder that keeps the files; without it they are temporary")
 	flag.Parse()
 
@@ -80,6 +80,9 @@ func bench() error {
 		if err := b.measure(w, filepath.Join(dir, w.name), edits); err != nil {
 			return fmt.Errorf("%s: %w", w.name, err)
 		}
+	}
+	if o.only == "" || o.only == "scale" {
+		return b.scale(dir)
 	}
 	return nil
 }
