@@ -38,12 +38,15 @@ func setting(t *testing.T, name string, otherwise uint64) uint64 {
 
 // DIFFERENTIAL_CASES is how many cases to run, DIFFERENTIAL_SEED what they are
 // made from, DIFFERENTIAL_FIRST the number of the first one.
-func TestDifferential(t *testing.T) { newRunner(t, 1_000, engines.samples).run() }
+func TestDifferential(t *testing.T) {
+	newRunner(t, setting(t, "DIFFERENTIAL_CASES", 1_000), engines.samples).run()
+}
 
 // What crdt accepts of hostile changes, automerge-js must accept, save and load
-// again, and show in the same way.
+// again, and show in the same way. HOSTILE_CASES is how many histories are
+// attacked, with 60 changes each.
 func TestHostile(t *testing.T) {
-	r := newRunner(t, 200, nil)
+	r := newRunner(t, setting(t, "HOSTILE_CASES", 100), nil)
 	var mu sync.Mutex
 	refused := map[crdt.Reason]int{}
 	accepted := 0
@@ -82,7 +85,7 @@ func newRunner(t *testing.T, cases uint64, source sampler) *runner {
 		source: source,
 		seed:   setting(t, "DIFFERENTIAL_SEED", 1),
 		first:  setting(t, "DIFFERENTIAL_FIRST", 0) / batchSize * batchSize,
-		cases:  setting(t, "DIFFERENTIAL_CASES", cases),
+		cases:  cases,
 		found:  map[string]int{},
 	}
 }

@@ -82,3 +82,20 @@ func shape(rng *rand.Rand) history.Shape {
 	}
 	return s
 }
+
+// bigSample is a document for a round trip: longer than others, and with 200
+// earlier heads.
+func (e engines) bigSample(seed, number uint64) (*sample, error) {
+	rng := rand.New(rand.NewPCG(seed, 1<<63+number))
+	source, h, err := "raw", (*history.History)(nil), error(nil)
+	if number%4 == 3 {
+		source = "concord"
+		h, err = author(rng)
+	} else {
+		h, err = history.Random(rng, history.Shape{Ops: 100 + rng.IntN(200)})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return newSample(source, h, rng, 200), nil
+}

@@ -22,13 +22,12 @@ import (
 )
 
 // Case is a history for an engine: changes, and the order in which a live
-// document gets them.
+// document gets them; or, without batches, a document to load.
 type Case struct {
 	Changes [][]byte   `json:"changes"`
 	Batches [][]int    `json:"batches,omitempty"` // indexes of Changes; repeats and any order are fine
 	Load    []byte     `json:"load,omitempty"`    // another engine's document chunk of the same history
 	Views   [][]string `json:"views,omitempty"`   // earlier heads, in hex, to dump as well
-	Whole   bool       `json:"whole,omitempty"`   // return all changes too
 }
 
 // Answer is what an engine made of a Case.
@@ -48,8 +47,7 @@ type Answer struct {
 	// and says nothing of a live document.
 	LiveError string `json:"liveError"`
 
-	Loaded  *Answer  `json:"loaded"` // what it made of Case.Load; Dump is set if it differs
-	Changes [][]byte `json:"changes"`
+	Loaded *Answer `json:"loaded"` // what it made of Case.Load; Dump is set if it differs
 }
 
 // Plain reduces a dump to what automerge-go can say too: values without ids,

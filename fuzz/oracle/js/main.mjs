@@ -25,30 +25,31 @@ function answer(c) {
   const keep = doc => documents[documents.push(doc) - 1]
   const load = bytes => keep(wasm.load(bytes, { actor: "ffff" }))
   try {
-    const result = {}
-    let saved
-    try {
-      const live = keep(wasm.create({ actor: "ffff" }))
-      const changes = c.changes.map(decode)
-      for (const batch of c.batches) live.applyChanges(batch.map(i => changes[i]))
-      saved = live.saveNoCompress()
-      Object.assign(result, { liveHeads: live.getHeads(), live: dump(live), save: encode(saved) })
-    } catch (error) {
-      if (!c.load || error instanceof WebAssembly.RuntimeError) throw error
-      result.liveError = error.message
-      saved = decode(c.load)
-    }
-    const doc = load(saved)
-    Object.assign(result, { heads: doc.getHeads(), dump: dump(doc) })
+    const result = c.batches ? apply(c, keep(wasm.create({ actor: "ffff" }))) : {}
+    const doc = load(result.saved ?? decode(c.load))
+    result.heads = doc.getHeads()
+    result.dump = dump(doc)
     if (result.live === result.dump) delete result.live
+    result.save = encode(result.saved ?? doc.saveNoCompress())
+    delete result.saved
     result.views = (c.views ?? []).map(heads => dump(doc, heads))
-    if (c.whole) result.changes = doc.getChanges([]).map(encode)
-    if (c.load) result.loaded = answerLoaded(load, decode(c.load), result.dump)
+    if (c.load && c.batches) result.loaded = answerLoaded(load, decode(c.load), result.dump)
     return result
   } catch (error) {
     return describe(error)
   } finally {
     try { for (const d of documents) d.free() } catch { /* the module has panicked */ }
+  }
+}
+
+function apply(c, live) {
+  try {
+    const changes = c.changes.map(decode)
+    for (const batch of c.batches) live.applyChanges(batch.map(i => changes[i]))
+    return { saved: live.saveNoCompress(), liveHeads: live.getHeads(), live: dump(live) }
+  } catch (error) {
+    if (!c.load || error instanceof WebAssembly.RuntimeError) throw error
+    return { liveError: error.message }
   }
 }
 
