@@ -10,12 +10,13 @@ import (
 // all and a sync message can always name them.
 const MaxHeads = DefaultDeps
 
-// maxGap is how many counters a change may leave out after the highest one of
-// the document. Clients leave none, but for those that edit an earlier state:
-// there a change may start after ops that aren't its ancestors. automerge-js
-// takes memory for each counter up to an actor's last one when it loads a
-// document: a gap of some ten millions would make it unreadable.
-const maxGap = 1 << 16
+// maxCounterAfterGap is how far a change may get that doesn't start right after
+// the ops of its dependencies, as when a client edits an earlier state: its
+// change starts after everything that it knows. automerge-js takes memory for
+// each counter up to an actor's last one when it loads a document: a gap of some
+// ten millions would make it unreadable. The bound looks at ancestors only, so
+// that the order in which changes come decides nothing, and many gaps don't add up.
+const maxCounterAfterGap = 4 << 20
 
 // Append stages a change behind the gate and returns its index. The error is
 // ErrKnown when the change is staged or published already, *MissingDepsError
@@ -101,16 +102,6 @@ func (g *Graph) tipOf(a ActorID) actorTip {
 	return actorTip{}
 }
 
-// topOp returns the highest op counter of all appended changes. That of a
-// change is never below those of its ancestors.
-func (g *Graph) topOp() uint32 {
-	top := uint32(0)
-	for _, i := range g.tips {
-		top = max(top, g.maxOps[i])
-	}
-	return top
-}
-
 // checkResolved checks a change against the changes that it builds on. deps are
 // ascending and distinct.
 func (g *Graph) checkResolved(h Header, deps []uint32) *RefusalError {
@@ -133,8 +124,8 @@ func (g *Graph) checkResolved(h Header, deps []uint32) *RefusalError {
 	if h.StartOp <= before || h.NumOps == 0 && h.StartOp != before+1 {
 		return refuse(ReasonStartOp, "startOp %d of a change with %d ops, the dependencies go up to %d", h.StartOp, h.NumOps, before)
 	}
-	if top := max(before, g.topOp()); uint64(h.StartOp) > uint64(top)+1+maxGap {
-		return refuse(ReasonStartOp, "startOp %d leaves a gap after %d; at most %d counters may be left out", h.StartOp, top, maxGap)
+	if h.StartOp != before+1 && h.MaxOp() > maxCounterAfterGap {
+		return refuse(ReasonStartOp, "startOp %d leaves a gap after %d; that may be done up to %d", h.StartOp, before, maxCounterAfterGap)
 	}
 	for _, other := range h.OtherActors {
 		if _, ok := g.actorIDs[other]; !ok {
