@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"reflect"
 	"slices"
 	"sort"
 	"strings"
@@ -179,12 +180,9 @@ func valueGo(lines *[]string, label string, v *automerge.Value) {
 	case automerge.KindTime:
 		add(Timestamp(v.Time().UnixMilli()))
 	case automerge.KindCounter:
-		n, err := v.Counter().Get()
-		if err != nil {
-			add("error " + err.Error())
-			return
-		}
-		add(fmt.Sprintf("c%d", n))
+		// Get would look the element up again by its index, which goes wrong in
+		// lists with some hidden elements.
+		add(fmt.Sprintf("c%d", reflect.ValueOf(v.Counter()).Elem().FieldByName("val").Int()))
 	case automerge.KindMap:
 		add("map")
 		mapGo(lines, v.Map())

@@ -56,6 +56,7 @@ class Writer {
       label = "|"
     }
     const winner = all.at(-1)
+    if (this.heads !== undefined) return winner
     const shown = this.doc.getWithType(obj, prop, this.heads)
     if (String(shown) !== String(winner?.slice(0, 2))) this.lines.push(`winner ${shown}`)
     return winner
