@@ -1,11 +1,9 @@
 package hostile
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"fmt"
-	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -100,26 +98,9 @@ func (m *memory) finish() {
 
 func mib(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
 
-// metric reads one value without labels from /metrics.
 func (h *harness) metric(name string) float64 {
 	h.Helper()
-	response, err := http.Get(h.node.URL("/metrics"))
-	if err != nil {
-		h.Fatal(err)
-	}
-	defer response.Body.Close()
-	lines := bufio.NewScanner(response.Body)
-	for lines.Scan() {
-		if text, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
-			v, err := strconv.ParseFloat(text, 64)
-			if err != nil {
-				h.Fatal(err)
-			}
-			return v
-		}
-	}
-	h.Fatalf("no metric %s", name)
-	return 0
+	return h.node.Metric(name)
 }
 
 func contextWithin(t *testing.T, d time.Duration) (context.Context, context.CancelFunc) {

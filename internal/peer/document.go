@@ -41,6 +41,9 @@ type Document struct {
 	actor crdt.ActorID
 	seq   uint32
 	last  map[string]crdt.OpID // by map key: the own op that set it
+
+	imported        []byte // the document chunk of Import
+	importedChanges int
 }
 
 // Create begins a document of this peer. Nothing is sent before its first change.
@@ -58,6 +61,33 @@ func (p *Peer) Open(document id.DocumentID) *Document {
 	p.mu.Unlock()
 	p.flush()
 	return d
+}
+
+// Import begins a document of this peer with the changes of a document chunk, which must be valid, and sends it.
+func (p *Peer) Import(document id.DocumentID, chunk []byte) (*Document, error) {
+	c, _, err := crdt.NextChunk(chunk)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	d := p.hold(document)
+	if err = d.loadDocument(c); err == nil {
+		d.imported, d.importedChanges = chunk, d.graph.Len()
+		p.mark(d)
+	}
+	p.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	p.flush()
+	return d, nil
+}
+
+// wholeDocument returns the imported chunk, and after it what has come since.
+func (d *Document) wholeDocument() (protocol.Whole, error) {
+	n := d.graph.Len()
+	chunks := append([][]byte{d.imported}, d.changes[d.importedChanges:n]...)
+	return protocol.Whole{Chunks: slices.Concat(chunks...), Document: d.importedChanges, Changes: n}, nil
 }
 
 func (p *Peer) hold(document id.DocumentID) *Document {
@@ -139,6 +169,11 @@ func (d *Document) WaitAcked(ctx context.Context, h crdt.Hash) error {
 		return ok && !waiting
 	})
 	return d.explain(err, "wait for the acknowledgement of", h)
+}
+
+// WaitServerHas waits until a change is one of the server's heads: it is durable there.
+func (d *Document) WaitServerHas(ctx context.Context, h crdt.Hash) error {
+	return d.explain(d.peer.wait(ctx, func() bool { return slices.Contains(d.serverHeads, h) }), "wait for the server to have", h)
 }
 
 // WaitFor waits until the document holds a change.

@@ -3,7 +3,7 @@
 // client would send when it is told to. It works against every server of the protocol.
 //
 // A peer costs one goroutine and some 20 KB, so that hundreds fit into a process. It has no document content, only the
-// change graph and the changes' bytes; whole-document chunks are counted, not read.
+// change graph and the changes' bytes.
 package peer
 
 import (
@@ -33,7 +33,7 @@ type Options struct {
 	StorageID string // "" joins as an ephemeral peer: the server keeps no sync state for it
 
 	// Advertise is which capabilities the peer claims. With protocol.AdvertiseV2 a server may send whole-document
-	// chunks, which the peer can't read.
+	// chunks.
 	Advertise protocol.Advertise
 
 	LocalAddr string        // source IP address; "" leaves it to the system
@@ -73,7 +73,7 @@ type Stats struct {
 	FramesIn, FramesOut uint64
 	BytesIn, BytesOut   uint64
 	Refused             uint64 // changes from the server that the gate doesn't accept
-	Documents           uint64 // whole-document chunks from the server, not read
+	Documents           uint64 // whole-document chunks from the server
 }
 
 // Dial connects and joins. ctx bounds only that.

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -162,6 +163,9 @@ func (d *Document) load(part []byte) error {
 		part = rest
 		if chunk.Type == crdt.ChunkDocument {
 			d.peer.stats.Documents++
+			if err := d.loadDocument(chunk); err != nil {
+				return fmt.Errorf("read the server's document: %w", err)
+			}
 			continue
 		}
 		c, err := chunk.ParseChange(crdt.Limits{})
@@ -172,6 +176,23 @@ func (d *Document) load(part []byte) error {
 		d.add(c)
 	}
 	return nil
+}
+
+// documentLimits are wide, like limits.
+var documentLimits = crdt.Limits{ChunkBytes: 1 << 30, Ops: 1 << 29, Deps: 1 << 20, Rows: 1 << 29}
+
+func (d *Document) loadDocument(chunk crdt.Chunk) error {
+	_, err := chunk.ParseDocument(documentLimits, func(c crdt.DocumentChange) error {
+		if d.graph.HasStaged(c.Hash) {
+			return nil
+		}
+		change, err := c.Keep(bytes.Clone(c.Raw))
+		if err == nil {
+			d.add(change)
+		}
+		return err
+	})
+	return err
 }
 
 // add puts a change from the server, and the orphans that waited for it, into the graph.
@@ -237,7 +258,11 @@ func (d *Document) generate() []byte {
 }
 
 func (d *Document) view() protocol.Document {
-	return protocol.Document{Graph: d.graph, Change: d.bytes, OrphanDeps: d.orphans.Deps}
+	v := protocol.Document{Graph: d.graph, Change: d.bytes, OrphanDeps: d.orphans.Deps}
+	if d.imported != nil {
+		v.WholeDocument = d.wholeDocument
+	}
+	return v
 }
 
 func (d *Document) bytes(i int) ([]byte, error) { return d.changes[i], nil }

@@ -207,6 +207,14 @@ func (c *Client) History(url string) int {
 	return r.Changes
 }
 
+// SavedBytes returns the size of the document as the client saves it.
+func (c *Client) SavedBytes(url string) int {
+	c.tb.Helper()
+	var r struct{ Bytes int }
+	c.call("savedBytes", map[string]any{"url": url}, &r)
+	return r.Bytes
+}
+
 // TextMark is a mark on a text; positions are the client's own units (UTF-16).
 type TextMark struct {
 	Name  string

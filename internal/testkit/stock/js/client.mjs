@@ -154,6 +154,10 @@ export function clientClass(packages) {
       return { changes: A.getAllChanges(this.#doc(url)).length }
     }
 
+    savedBytes({ url }) {
+      return { bytes: A.save(this.#doc(url)).length }
+    }
+
     marks({ url, path }) {
       return { marks: A.marks(this.#fresh(url), path).map(toTagged) }
     }
