@@ -74,8 +74,8 @@ differential: export DIFFERENTIAL_SEED ?= $(shell date +%s)
 differential: deps ## compare crdt with automerge-js and automerge-go on 300,000 random histories; needs a C compiler
 	$(GO) test -count=1 -timeout 12h -v ./fuzz/differential
 
-crash: ## kill the server 1,000 times under load and look for lost changes
-	CRASH_CYCLES=1000 $(GO) test -count=1 -timeout 2h -v -run TestCrash ./e2e/crash
+crash: ## kill the server 1,000 times under load, and 200 times amid snapshots, and look for lost changes
+	CRASH_CYCLES=1000 CRASH_SNAPSHOT_CYCLES=200 $(GO) test -count=1 -timeout 2h -v -run TestCrash ./e2e/crash
 
 bench: build ## measure hot paths, fan-out, a closed loop and idle connections
 	$(GO) test -run '^$$' -bench . -benchmem ./crdt ./sync/... ./store

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -45,6 +46,8 @@ func (c *serveCommand) Run(ctx context.Context, s streams) error {
 
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
+		floor := make([]byte, heapFloor)
+		defer runtime.KeepAlive(floor)
 	}
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
@@ -74,6 +77,11 @@ func newLogger(cfg config.Serve, s streams) *slog.Logger {
 // keeps the memory of idle connections, and of an attack, a quarter lower. The
 // variable GOGC overrules it.
 const gcPercent = 50
+
+// heapFloor is a block that is never touched, and so takes address space and no
+// memory. It counts as in use: else a node with little in memory would collect
+// several times while it opens one big document.
+const heapFloor = 16 << 20
 
 // node is everything that runs between opening and closing the data folder.
 type node struct {

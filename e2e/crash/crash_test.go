@@ -13,26 +13,44 @@ import (
 	"concord/crdt"
 	"concord/internal/id"
 	"concord/internal/testkit/node"
+	"concord/sync/protocol"
 )
 
 const (
-	writers       = 6
-	documents     = 3  // edited at a time
-	cyclesPerSet  = 10 // after which other documents are edited, so that histories stay short
-	longestLoad   = 200 * time.Millisecond
-	syncTimeout   = 60 * time.Second
-	startBound    = 30 * time.Second // for the test to fail; the report shows the real figure
-	progressEvery = 10
+	writers      = 6
+	documents    = 3  // edited at a time
+	cyclesPerSet = 10 // after which other documents are edited, so that histories stay short
+	// cyclesPerSnapshotSet is smaller: the shorter a history, the more often a snapshot of it is due.
+	cyclesPerSnapshotSet = 2
+	longestLoad          = 200 * time.Millisecond
+	syncTimeout          = 60 * time.Second
+	startBound           = 30 * time.Second // for the test to fail; the report shows the real figure
+	progressEvery        = 10
 )
 
 func TestCrash(t *testing.T) {
-	cycles, seed := node.Setting(t, "CRASH_CYCLES", 20), uint64(node.Setting(t, "CRASH_SEED", int(time.Now().UnixNano()&0xffffffff)))
-	t.Logf("CRASH_CYCLES=%d CRASH_SEED=%d", cycles, seed)
+	crash(t, node.Setting(t, "CRASH_CYCLES", 20), cyclesPerSet, node.Options{})
+}
+
+// Snapshots are written all the time, so that kills hit them too.
+func TestCrashAmidSnapshots(t *testing.T) {
+	r := crash(t, node.Setting(t, "CRASH_SNAPSHOT_CYCLES", 15), cyclesPerSnapshotSet, node.Options{
+		Env: []string{"CONCORD_SNAPSHOT_CHANGES=2", "CONCORD_SNAPSHOT_WORKERS=2", "CONCORD_DOCUMENT_CACHE=1MiB"},
+	})
+	t.Logf("%d snapshots were written, and %d were waited for or under way when a node was killed", r.snapshots, r.backlog)
+	if r.snapshots == 0 || r.backlog == 0 {
+		t.Error("no kill came amid snapshots; the test shows nothing")
+	}
+}
+
+func crash(t *testing.T, cycles, perSet int, o node.Options) *run {
+	seed := uint64(node.Setting(t, "CRASH_SEED", int(time.Now().UnixNano()&0xffffffff)))
+	t.Logf("cycles %d, CRASH_SEED=%d", cycles, seed)
 	r := &run{t: t, rng: rand.New(rand.NewPCG(seed, 0)), ledger: newLedger(), begun: time.Now(), checker: checker{t: t}}
-	r.node = node.Start(t, node.Options{})
+	r.node = node.Start(t, o)
 	r.checker.data = r.node.Data
 	for cycle := range cycles {
-		if cycle%cyclesPerSet == 0 {
+		if cycle%perSet == 0 {
 			r.nextSet()
 		}
 		r.cycle()
@@ -45,6 +63,7 @@ func TestCrash(t *testing.T) {
 	r.checker.run()
 	t.Logf("%d kills: %d acknowledged changes in %d documents, none lost; slowest restart %v; %d checks clean",
 		cycles, r.ledger.total(), len(r.all), r.slowest.Round(time.Millisecond), r.checker.runs)
+	return r
 }
 
 // run is the state of one test.
@@ -56,6 +75,9 @@ type run struct {
 	checker checker
 	begun   time.Time
 	slowest time.Duration // from the start of a process to its /ready
+
+	snapshots int // written by all nodes, as of a moment before their ends
+	backlog   int // documents that waited for one then, or of which one was being written
 
 	all     []id.DocumentID
 	current []id.DocumentID
@@ -79,6 +101,8 @@ func (r *run) cycle() {
 	r.verify(load)
 	kill := load.start(r.rng)
 	kill.wait()
+	r.snapshots += int(r.node.Metric("concord_snapshots_written_total"))
+	r.backlog += int(r.node.Metric("concord_snapshot_backlog"))
 	r.node.Kill()
 	load.stop()
 	r.checker.maybe()
@@ -145,7 +169,7 @@ func (r *run) compare(doc id.DocumentID, want []crdt.Hash, got map[crdt.Hash]boo
 // verifyAll gets every document from the beginning of the run.
 func (r *run) verifyAll() {
 	r.t.Helper()
-	p := r.dial("auditor", "")
+	p := r.dial("auditor", "", protocol.AdvertiseV2)
 	defer p.Drop()
 	ctx, cancel := context.WithTimeout(r.t.Context(), 10*syncTimeout)
 	defer cancel()

@@ -11,6 +11,7 @@ import (
 	"concord/internal/id"
 	"concord/internal/peer"
 	"concord/internal/testkit/node"
+	"concord/sync/protocol"
 )
 
 // ledger holds every change that a server has acknowledged.
@@ -53,10 +54,10 @@ type load struct {
 }
 
 // dial connects one client with an empty copy of everything.
-func (r *run) dial(user, storage string) *peer.Peer {
+func (r *run) dial(user, storage string, advertise protocol.Advertise) *peer.Peer {
 	r.t.Helper()
 	p, err := peer.Dial(r.t.Context(), peer.Options{
-		URL: r.node.SyncURL(), Token: r.node.Token(node.Claims{Sub: user}), StorageID: storage, OnAck: r.ledger.add,
+		URL: r.node.SyncURL(), Token: r.node.Token(node.Claims{Sub: user}), StorageID: storage, OnAck: r.ledger.add, Advertise: advertise,
 	})
 	if err != nil {
 		r.t.Fatal(err)
@@ -74,7 +75,8 @@ func (r *run) connect() *load {
 		if w%2 == 0 {
 			storage = fmt.Sprintf("00000000-0000-4000-8000-%012d", w)
 		}
-		p := r.dial(fmt.Sprint("writer-", w), storage)
+		// Clients of today, which may be sent whole documents, and old ones, which need each change by itself.
+		p := r.dial(fmt.Sprint("writer-", w), storage, []protocol.Advertise{protocol.AdvertiseV2, protocol.AdvertiseNone}[w%3/2])
 		var docs []*peer.Document
 		for _, doc := range r.current {
 			docs = append(docs, p.Open(doc))
