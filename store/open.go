@@ -122,6 +122,9 @@ func Open(dir string, o Options) (*Store, error) {
 		}
 		return nil, fmt.Errorf("open data folder %s: %w", dir, err)
 	}
+	for _, t := range trims {
+		s.generation = max(s.generation, t.upTo) // no snapshot may get one that is being deleted
+	}
 	s.running.Add(2)
 	go s.runCommitter()
 	go s.runNotifier()

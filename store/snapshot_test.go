@@ -218,15 +218,8 @@ func TestTrimSparesWhatIsBeingWritten(t *testing.T) {
 	mustPut(t, s, appendOf(d, 0, 3))
 	mustSnapshot(t, s, d, 1)
 	settle(t, s)
-	key := documentKey(1)
-	w := &snapshotWrite{key: key}
-	if err := s.view(nil, func(r reader) (err error) { w.base, err = r.snapshot(key); return err }); err != nil {
-		t.Fatal(err)
-	}
-	w.record.generation = s.nextGeneration(w.base.generation)
-	if err := s.putParts(t.Context(), w, []sealedPart{w.seal(chunkPart, 0, []byte("chunk"))}); err != nil {
-		t.Fatal(err)
-	}
+	w := startParts(t, s)
+	key, own := w.key, w.base.generation
 	last := func() (generation uint32) {
 		flush := func(done func(error)) error { return s.PutSyncStates(t.Context(), nil, done) }
 		if err := wait(t, flush); err != nil {
@@ -237,16 +230,51 @@ func TestTrimSparesWhatIsBeingWritten(t *testing.T) {
 		}
 		return generation
 	}
-	s.trim(key, w.base.generation)
+	s.trim(key, own)
 	if last() != w.record.generation {
 		t.Error("parts were deleted that are being written")
 	}
+	closeAndCheck(t, s, dir)
+
+	// What a former process left is trimmed in steps, and a snapshot may begin before the last of them.
+	s = open(t, dir, Options{})
+	settle(t, s)
+	if last() != own {
+		t.Error("parts were left, or too many deleted")
+	}
+	left := w.record.generation
+	w = startParts(t, s)
+	s.trim(key, left)
+	if last() != w.record.generation {
+		t.Error("parts were deleted that are being written after a restart")
+	}
 	s.trim(key, w.record.generation)
-	if last() != w.base.generation {
+	if last() != own {
 		t.Error("parts were left, or too many deleted")
 	}
 	settle(t, s)
 	closeAndCheck(t, s, dir)
+}
+
+// startParts writes the first part of a snapshot of the first document.
+func startParts(t *testing.T, s *Store) *snapshotWrite {
+	t.Helper()
+	w := &snapshotWrite{key: documentKey(1)}
+	var last uint32
+	err := s.view(nil, func(r reader) (err error) {
+		if w.base, err = r.snapshot(w.key); err == nil {
+			last, err = r.lastGeneration(w.key)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.record.generation = s.nextGeneration(last)
+	if err := s.putParts(t.Context(), w, []sealedPart{w.seal(chunkPart, 0, []byte("chunk"))}); err != nil {
+		t.Fatal(err)
+	}
+	return w
 }
 
 // checkCovered expects the first n changes to be in the snapshot and the others in records.
