@@ -21,6 +21,7 @@ type docObject struct {
 	id     lamport
 	isList bool // or text: its keys are elements
 	marked bool // has marks, which only texts may have
+	counts bool // has increments, which texts may not have
 }
 
 func (o *rowOrder) check(row *docRow) error {
@@ -77,6 +78,9 @@ func (o *rowOrder) checkElem(row *docRow) error {
 			return refuse(ReasonBadDocument, "op %d stands apart from its element %d", row.id.counter(), row.elem.counter())
 		case row.id <= o.last:
 			return refuse(ReasonBadDocument, "rows of one element aren't in the order of ids at op %d", row.id.counter())
+		}
+		if row.action == ActionIncrement {
+			o.objects.at(o.objects.len() - 1).counts = true
 		}
 		o.last = row.id
 		return nil

@@ -94,7 +94,7 @@ func (b *rebuilder) checkObjects() error {
 		}
 		switch action := b.table.rows.at(int(at)).action; {
 		case action == ActionMakeMap && !o.isList:
-		case action == ActionMakeText && o.isList:
+		case action == ActionMakeText && o.isList && !o.counts:
 		case action == ActionMakeList && o.isList && !o.marked:
 		default:
 			return refuse(ReasonBadOp, "object %d, made by %s, holds rows that don't fit it", o.id.counter(), action)

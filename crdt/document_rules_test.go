@@ -166,6 +166,10 @@ func TestDocumentRules(t *testing.T) {
 			end.action, end.value = ActionMark, NullValue()
 			d.rows, d.changes[1].maxOp = append(d.rows, end, begin), 9
 		}},
+		{"increment in a text", ReasonBadOp, func(d *testDocument) {
+			row := docRow{id: b(7), obj: a(1), isElem: true, elem: a(3), action: ActionIncrement, value: IntValue(1)}
+			d.rows = append(d.rows, row)
+		}},
 		{"mark in a list", ReasonBadOp, func(d *testDocument) {
 			begin := insertRow(a(1), b(8), a(3))
 			begin.action, begin.hasMark = ActionMark, true

@@ -56,6 +56,9 @@ func (s *OpSet) checkPlace(i int, op *pendingOp) error {
 		if op.action == ActionMark && kind != ActionMakeText { // automerge-js shows it as an element
 			return refuse(ReasonBadOp, "mark %d is in a list", counter)
 		}
+		if op.action == ActionIncrement && kind == ActionMakeText { // automerge-js panics where it shows the element
+			return refuse(ReasonBadOp, "op %d increments an element of a text", counter)
+		}
 	}
 	if op.elem == 0 {
 		return nil // an insert: the rules for single ops hold

@@ -5,8 +5,9 @@ import (
 	"testing"
 )
 
-// Marks are neither shown nor given values: automerge-js would do it in its own way.
-func TestMarksStayMarks(t *testing.T) {
+// Marks are neither shown nor given values, and texts have no counters:
+// automerge-js would show it in its own way, or panic.
+func TestTextsHoldTexts(t *testing.T) {
 	s := NewOpSet()
 	list, text, begin := OpID{1, "a"}, OpID{2, "a"}, OpID{3, "a"}
 	mark := Op{Action: ActionMark, Obj: text, Key: ElemKey(OpID{}), Insert: true, HasMarkName: true, MarkName: "bold", Value: BoolValue(true)}
@@ -24,8 +25,10 @@ func TestMarksStayMarks(t *testing.T) {
 	inList := mark
 	inList.Obj = list
 	next := OpID{4, "a"}
+	letter := Op{Action: ActionSet, Obj: text, Key: ElemKey(OpID{}), Insert: true, Value: CounterValue(1)}
 	for name, ops := range map[string][]Op{
 		"mark in a list":          {inList},
+		"increment in a text":     {letter, {Action: ActionIncrement, Obj: text, Key: ElemKey(next), Value: IntValue(1)}},
 		"value for a mark":        {{Action: ActionSet, Obj: text, Key: ElemKey(begin), Preds: []OpID{begin}}},
 		"value for a mark, later": {{Action: ActionSet, Obj: text, Key: ElemKey(begin)}},
 		"value for its own mark":  {mark, {Action: ActionMakeMap, Obj: text, Key: ElemKey(next)}},

@@ -149,7 +149,7 @@ func (w *opMaker) place(obj OpID, key Key, text bool) {
 	switch n := w.rng.IntN(10); {
 	case n < 2 && len(preds) > 0:
 		w.add(Op{Action: ActionDelete, Obj: obj, Key: key, Preds: preds})
-	case n < 4 && len(preds) > 0:
+	case n < 4 && len(preds) > 0 && !text:
 		w.add(Op{Action: ActionIncrement, Obj: obj, Key: key, Preds: preds[w.rng.IntN(len(preds)):], Value: IntValue(int64(w.rng.IntN(20) - 10))})
 	case n < 6:
 		w.make(Op{Obj: obj, Key: key, Preds: preds})
