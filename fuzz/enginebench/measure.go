@@ -80,19 +80,25 @@ func cutChunks(b []byte) ([][]byte, error) {
 // maxSamples bounds what repeat collects.
 const maxSamples = 200
 
-// repeat collects samples of f until the budget is used up, after one that doesn't count; one that takes more than the
-// budget is the only one, and counts.
+// minSamples are taken even beyond the budget, unless one of them takes more than longSample budgets: that one is
+// enough, since what else happens on the machine can't matter much for it.
+const (
+	minSamples = 3
+	longSample = 5
+)
+
+// repeat collects samples of f until the budget is used up, after one that counts only when it is a long one.
 func (r run) repeat(f func() (time.Duration, error)) ([]float64, error) {
-	end := time.Now().Add(r.budget)
+	start := time.Now()
 	first, err := f()
 	if err != nil {
 		return nil, err
 	}
-	if time.Now().After(end) {
+	if time.Since(start) > longSample*r.budget {
 		return []float64{float64(first)}, nil
 	}
 	var samples []float64
-	for end = time.Now().Add(r.budget); len(samples) < maxSamples && (len(samples) == 0 || time.Now().Before(end)); {
+	for end := time.Now().Add(r.budget); len(samples) < maxSamples && (len(samples) < minSamples || time.Now().Before(end)); {
 		runtime.GC() // garbage of a sample before isn't this one's
 		d, err := f()
 		if err != nil {
@@ -170,7 +176,7 @@ func (r run) applyOne() (res result, err error) {
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	for end := time.Now().Add(r.budget); len(tail) >= applyBatch && (len(res.Samples) == 0 || time.Now().Before(end)); {
+	for end := time.Now().Add(r.budget); len(tail) >= applyBatch && (len(res.Samples) < minSamples || time.Now().Before(end)); {
 		start := time.Now()
 		if err := batch(); err != nil {
 			return res, err
