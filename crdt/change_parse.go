@@ -19,7 +19,7 @@ func parseChange(raw []byte, hash Hash, lim Limits) (*Change, error) {
 		return nil, err
 	}
 	if err := checkOps(c, lim); err != nil {
-		return nil, err
+		return nil, withCost(err, opCost*c.NumOps)
 	}
 	return c, nil
 }

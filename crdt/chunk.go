@@ -74,11 +74,11 @@ func (c Chunk) ParseChange(lim Limits) (*Change, error) {
 	}
 	hash := Hash(sha256.Sum256(raw[hashedFrom:]))
 	if sum := [4]byte(hash[:4]); sum != c.Checksum {
-		return nil, refuse(ReasonChecksum, "checksum is %x, data has %x", c.Checksum, sum)
+		return nil, withCost(refuse(ReasonChecksum, "checksum is %x, data has %x", c.Checksum, sum), len(raw))
 	}
 	ch, err := parseChange(raw, hash, lim)
 	if err != nil {
-		return nil, withHash(err, hash)
+		return nil, withCost(withHash(err, hash), len(raw))
 	}
 	return ch, nil
 }

@@ -74,20 +74,20 @@ func (f *inflater) measure(data []byte, maxBytes int) (size int, err error) {
 		n, err := f.stream.Read(f.buf[at:])
 		size += n
 		if size > maxBytes {
-			return 0, refuse(ReasonLimit, "chunk inflates to more than %d bytes", maxBytes)
+			return 0, withCost(refuse(ReasonLimit, "chunk inflates to more than %d bytes", maxBytes), size)
 		}
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			return 0, refuse(ReasonMalformed, "deflate stream: %v", err)
+			return 0, withCost(refuse(ReasonMalformed, "deflate stream: %v", err), size)
 		}
 		if at += n; at == len(f.buf) {
 			at = 0
 		}
 	}
 	if n := f.src.Len(); n > 0 {
-		return 0, refuse(ReasonMalformed, "%d bytes after the deflate stream", n)
+		return 0, withCost(refuse(ReasonMalformed, "%d bytes after the deflate stream", n), size)
 	}
 	return size, nil
 }

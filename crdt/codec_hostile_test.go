@@ -313,3 +313,36 @@ func deflated(tb testing.TB, b []byte) []byte {
 	}
 	return out.Bytes()
 }
+
+// A few bytes may hold many ops: a refusal says how much was read.
+func TestRefusalNamesItsCost(t *testing.T) {
+	const n = 1000
+	ops := make([]Op, n)
+	for i := range ops {
+		ops[i] = Op{Action: ActionSet, Key: MapKey("k"), Value: NullValue()}
+	}
+	c, err := EncodeChange(ChangeMeta{Actor: "a", Seq: 1, StartOp: 1}, ops)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chunk, _, err := NextChunk(c.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	most := 0
+	for i := range chunk.Data {
+		data := bytes.Clone(chunk.Data)
+		data[i] ^= 1
+		b := sealed(data)
+		var refusal *RefusalError
+		if _, err := ParseChange(b, Limits{}); errors.As(err, &refusal) {
+			if refusal.Cost < len(b) {
+				t.Errorf("byte %d: cost %d of %d bytes", i, refusal.Cost, len(b))
+			}
+			most = max(most, refusal.Cost)
+		}
+	}
+	if most < opCost*n {
+		t.Errorf("highest cost is %d, want at least %d", most, opCost*n)
+	}
+}

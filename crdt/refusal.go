@@ -1,6 +1,9 @@
 package crdt
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Reason is a short, stable code that says why a change was refused. It is fit
 // for a metrics label: the set is closed and holds nothing from the input.
@@ -34,6 +37,21 @@ type RefusalError struct {
 	Hash   Hash // of the change; zero when it is unknown or the checksum contradicts it
 	Reason Reason
 	Detail string // for people; may quote lengths and counters, never document content
+
+	// Cost is how many bytes of a change were read, once inflated, before it was
+	// refused by ParseChange; an op counts as 8. Whoever reads many can end it there.
+	Cost int
+}
+
+const opCost = 8
+
+// withCost adds what reading a refused change has cost.
+func withCost(err error, cost int) error {
+	var refusal *RefusalError
+	if errors.As(err, &refusal) {
+		refusal.Cost += cost
+	}
+	return err
 }
 
 // Error names the hash when there is one, the reason and the detail.

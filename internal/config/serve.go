@@ -32,7 +32,7 @@ type Serve struct {
 	MaxMessage                ByteSize `name:"max-message" env:"CONCORD_MAX_MESSAGE" default:"16MiB" min:"1KiB" max:"1GiB" group:"Limits" help:"Size of a message on the wire."`
 	MaxInflated               ByteSize `name:"max-inflated" env:"CONCORD_MAX_INFLATED" default:"64MiB" min:"1KiB" max:"1GiB" group:"Limits" help:"Size of all changes of a message, once decompressed. A single change must fit into --max-message, too."`
 	MaxOps                    int      `name:"max-ops" env:"CONCORD_MAX_OPS" default:"200000" min:"1" max:"100000000" group:"Limits" help:"Operations in a change."`
-	MaxRows                   int      `name:"max-rows" env:"CONCORD_MAX_ROWS" default:"5000000" min:"1" max:"100000000" group:"Limits" help:"Operations, and changes, in a document that a client sends as a whole."`
+	MaxRows                   int      `name:"max-rows" env:"CONCORD_MAX_ROWS" default:"5000000" min:"1" max:"100000000" group:"Limits" help:"Operations, and changes, in a document that a client sends as a whole; operations in the changes of one message. A document that takes more than 100 bytes of memory for each of so many is full."`
 	MaxDeps                   int      `name:"max-deps" env:"CONCORD_MAX_DEPS" default:"1024" min:"1" max:"1000000" group:"Limits" help:"Dependencies of a change."`
 	MaxHeads                  int      `name:"max-heads" env:"CONCORD_MAX_HEADS" default:"1024" min:"1" max:"1024" group:"Limits" help:"Heads in a sync message. A document has 1024 at most."`
 	MaxNeed                   int      `name:"max-need" env:"CONCORD_MAX_NEED" default:"10000" min:"1" max:"10000000" group:"Limits" help:"Changes that a sync message may ask for."`

@@ -9,15 +9,20 @@ import (
 )
 
 // maxGrowth is how much bigger than its frame a message may be in memory without
-// counting for more.
-const maxGrowth = 4
+// counting for more, and freeGrowth how much any message may add to an op set.
+const (
+	maxGrowth  = 4
+	freeGrowth = 256 << 10
+)
 
 // reading is the parsing of a message's changes.
 type reading struct {
 	in       *message
 	changes  []*crdt.Change
 	refused  []crdt.Hash
-	inflated int    // bytes of changes
+	inflated int    // bytes of changes, those that were refused included
+	ops      int    // of changes
+	document bool   // it holds a document
 	token    bool   // holds Hub.inflate
 	block    []byte // where the changes of documents are kept
 }
@@ -27,21 +32,28 @@ type reading struct {
 // its part is lost.
 //
 // Compressed changes and documents, which may grow a thousandfold, are parsed
-// in one message at a time. If they have grown by more than maxGrowth, the
-// message counts with their full size until it is done.
+// in one message at a time. If changes have grown by more than maxGrowth, by
+// their bytes or by their ops, of which a byte can hold thousands, the message
+// counts with their full size until it is done.
 func (in *message) parse(ctx context.Context) (reading, error) {
 	h := in.link.peer.hub
 	in.link.peer.reported.Store(0)
 	r := reading{in: in}
 	r.parts()
-	if !r.token {
+	if r.token {
+		defer func() { <-h.inflate }()
+	}
+	size, free := 0, maxGrowth*len(in.frame.Data)
+	if r.token && r.inflated > free {
+		size += r.inflated
+	}
+	if content := opBytes * r.ops; content > max(free, freeGrowth) {
+		size += content
+	}
+	if size == 0 {
 		return r, nil
 	}
-	defer func() { <-h.inflate }()
-	if r.inflated <= maxGrowth*len(in.frame.Data) {
-		return r, nil
-	}
-	grown := int64(min(r.inflated, h.opts.MaxInflated))
+	grown := int64(min(size, h.opts.MaxInflated))
 	if err := h.inflated.Acquire(ctx, grown); err != nil {
 		return reading{}, err
 	}
@@ -64,18 +76,22 @@ func (r *reading) parts() {
 				r.token = true
 			}
 			if chunk.Type == crdt.ChunkDocument {
-				err = r.document(chunk)
+				err = r.wholeDocument(chunk)
 			} else {
 				err = r.change(chunk)
 			}
-			if errors.Is(err, errInflated) {
+			if err != nil {
 				return
 			}
 		}
 	}
 }
 
-var errInflated = errors.New("the message holds too many bytes once inflated")
+var (
+	errInflated  = errors.New("the message holds too many bytes once inflated")
+	errOps       = errors.New("the message holds too many operations")
+	errDocuments = errors.New("the message holds more than one document")
+)
 
 // refuse tells the sender of a change or document that can't be taken.
 func (r *reading) refuse(err error) {
@@ -84,31 +100,47 @@ func (r *reading) refuse(err error) {
 	}
 }
 
-// grow counts a change's bytes.
-func (r *reading) grow(h crdt.Hash, size int) error {
-	if r.inflated += size; r.inflated > r.in.link.peer.hub.opts.MaxInflated {
-		r.refuse(&crdt.RefusalError{Hash: h, Reason: crdt.ReasonLimit, Detail: errInflated.Error()})
-		return errInflated
+// grow counts what reading a change has taken.
+func (r *reading) grow(h crdt.Hash, size, ops int) error {
+	r.inflated += size
+	r.ops += ops
+	switch hub := r.in.link.peer.hub; {
+	case r.inflated > hub.opts.MaxInflated:
+		return r.tooMuch(h, errInflated)
+	case r.ops > hub.rows():
+		return r.tooMuch(h, errOps)
 	}
 	return nil
 }
 
+// tooMuch refuses a change, and with it the rest of the message.
+func (r *reading) tooMuch(h crdt.Hash, err error) error {
+	r.refuse(&crdt.RefusalError{Hash: h, Reason: crdt.ReasonLimit, Detail: err.Error()})
+	return err
+}
+
 func (r *reading) change(chunk crdt.Chunk) error {
 	c, err := chunk.ParseChange(r.in.link.peer.hub.opts.Changes)
-	if err != nil {
+	if refusal := new(crdt.RefusalError); errors.As(err, &refusal) {
 		r.refuse(err)
-		return nil
+		return r.grow(refusal.Hash, refusal.Cost, 0)
 	}
-	if err := r.grow(c.Hash, len(c.Bytes())); err != nil {
+	if err := r.grow(c.Hash, len(c.Bytes()), c.NumOps); err != nil {
 		return err
 	}
 	r.changes = append(r.changes, c)
 	return nil
 }
 
-// document takes those changes of a document that aren't known already. When all
-// heads of its sender are known, none of them is new.
-func (r *reading) document(chunk crdt.Chunk) error {
+// wholeDocument takes those changes of a document that aren't known already.
+// When all heads of its sender are known, none of them is new. A message has one
+// document at most, and nothing counts after one that is refused: reading one
+// may cost as much as a message may.
+func (r *reading) wholeDocument(chunk crdt.Chunk) error {
+	if r.document {
+		return r.tooMuch(crdt.Hash{}, errDocuments)
+	}
+	r.document = true
 	if r.in.link.document.knowsAll(r.in.sync.Heads) {
 		return nil
 	}
@@ -123,7 +155,7 @@ func (r *reading) document(chunk crdt.Chunk) error {
 		if most := h.changeBytes(); len(c.Raw) > most {
 			return &crdt.RefusalError{Hash: c.Hash, Reason: crdt.ReasonLimit, Detail: "a change is bigger than a message may be"}
 		}
-		if err := r.grow(c.Hash, len(c.Raw)); err != nil {
+		if err := r.grow(c.Hash, len(c.Raw), c.NumOps); err != nil {
 			return err
 		}
 		change, err := c.Keep(r.keep(c.Raw))
@@ -138,10 +170,18 @@ func (r *reading) document(chunk crdt.Chunk) error {
 	}
 	clear(r.changes[before:])
 	r.changes = r.changes[:before] // the document has proven nothing
-	if !errors.Is(err, errInflated) {
+	if !errors.Is(err, errInflated) && !errors.Is(err, errOps) {
 		r.refuse(err)
 	}
 	return err
+}
+
+// rows is how many operations a document, and all changes of a message, may have.
+func (h *Hub) rows() int {
+	if h.opts.Changes.Rows > 0 {
+		return h.opts.Changes.Rows
+	}
+	return crdt.DefaultRows
 }
 
 // changeBytes is how big a change may be.

@@ -11,6 +11,7 @@ import (
 
 	"concord/crdt"
 	"concord/store"
+	"concord/sync/protocol"
 	"concord/sync/wire"
 )
 
@@ -94,6 +95,88 @@ func TestInflatedChangesAreBoundedOverAllMessages(t *testing.T) {
 	release()
 	waitFor(t, "both", func() bool { return r.hub.Stats().Changes == 2 })
 	waitFor(t, "budget given back", func() bool { return len(r.hub.inflate) == 0 && r.hub.inflated.TryAcquire(3<<19) })
+}
+
+// opBomb is changes of a hundred bytes each with many ops.
+func opBomb(t *testing.T, n, ops int) (changes []*crdt.Change) {
+	t.Helper()
+	list := make([]crdt.Op, ops)
+	for i := range list {
+		list[i] = set(crdt.OpID{}, "k")
+	}
+	for i := range n {
+		ch, err := crdt.EncodeChange(crdt.ChangeMeta{Actor: crdt.ActorID(fmt.Sprint("actor", i)), Seq: 1, StartOp: 1, Time: 1}, list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		changes = append(changes, ch)
+	}
+	return changes
+}
+
+// A kilobyte can hold millions of ops, and an op takes more in memory than any
+// byte: a message, and a document, may have only so many.
+func TestOpsAreBounded(t *testing.T) {
+	const ops, rows = 1000, 10_000
+	o := Options{MaxInflated: 1 << 20, Changes: crdt.Limits{Ops: ops, Rows: rows}}
+	t.Run("message", func(t *testing.T) {
+		r := newRig(t, o)
+		a := r.connect(alice(), "a", "")
+		a.sendAll(docA, opBomb(t, 30, ops)...)
+		a.save(docB, "x")
+		if s := r.hub.Stats(); s.Changes != rows/ops+1 || s.Refused[crdt.ReasonLimit] != 1 {
+			t.Errorf("%d changes, refused %v", s.Changes, s.Refused)
+		}
+	})
+	t.Run("refused changes", func(t *testing.T) {
+		r := newRig(t, o)
+		a := r.connect(alice(), "a", "")
+		ch := a.doc(docA).encode(t, 1, nil, 1, crdt.Op{Action: crdt.ActionSet, Key: crdt.MapKey("k"), Value: crdt.BytesValue(make([]byte, 1<<16))})
+		bad := compressed(t, ch)
+		bad[4] ^= 1 // checksum
+		a.send(wire.Sync{SenderID: "a", Document: docA, Data: rawSync(nil, bytes.Repeat(bad, 100))})
+		a.save(docB, "x")
+		if s := r.hub.Stats(); s.Refused[crdt.ReasonLimit] != 1 || s.Refused[crdt.ReasonChecksum] != 16 {
+			t.Errorf("refused %v", s.Refused)
+		}
+	})
+	t.Run("document", func(t *testing.T) {
+		r := newRig(t, o)
+		a := r.connect(alice(), "a", "")
+		all := opBomb(t, 60, ops)
+		for i := range len(all) {
+			a.sendAll(docA, all[i])
+		}
+		a.save(docB, "x")
+		s := r.hub.Stats()
+		if s.Refused[crdt.ReasonLimit] == 0 || s.Changes+s.Refused[crdt.ReasonLimit] != 61 {
+			t.Errorf("%d changes, refused %v", s.Changes, s.Refused)
+		}
+		if most := int64(opBytes * (rows + 2*ops)); s.CacheBytes > most {
+			t.Errorf("%d bytes in memory, want at most %d", s.CacheBytes, most)
+		}
+	})
+}
+
+// A document of a few bytes may take as long to read as a message of any size.
+func TestOneDocumentInAMessage(t *testing.T) {
+	s := readSample(t, "erp-invoice-0")
+	for name, part := range map[string][]byte{
+		"good": slices.Concat(s.chunk.Raw, s.chunk.Raw),
+		"bad":  slices.Concat(damaged(s), damaged(s), damaged(s)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, Options{})
+			a := r.connect(alice(), "a", "")
+			m := protocol.Message{Version: protocol.V2, Heads: s.heads, Changes: [][]byte{part, part}}
+			a.send(wire.Sync{SenderID: "a", Document: docA, Data: m.Append(nil)})
+			a.save(docB, "x")
+			refused := r.hub.Stats().Refused
+			if refused[crdt.ReasonLimit]+refused[crdt.ReasonChecksum] != 1 {
+				t.Errorf("refused %v, want 1", refused)
+			}
+		})
+	}
 }
 
 // A document that can't be read mustn't take the client's other documents with it.

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"errors"
+	"fmt"
 
 	"concord/crdt"
 	"concord/store"
@@ -84,6 +85,10 @@ func (d *document) admit(c *crdt.Change) (index int, err error) {
 	if d.unfit != nil {
 		return 0, &crdt.RefusalError{Hash: h.Hash, Reason: crdt.ReasonBadDocument,
 			Detail: "the document holds a change that can't be applied, and takes no others"}
+	}
+	if size, most := d.ops.Size(), opBytes*d.hub.rows(); size > most {
+		return 0, &crdt.RefusalError{Hash: h.Hash, Reason: crdt.ReasonLimit,
+			Detail: fmt.Sprintf("the document takes %d bytes of memory, it may grow to %d", size, most)}
 	}
 	if err := d.ops.Apply(c, nil); err != nil {
 		return 0, err

@@ -136,14 +136,18 @@ func TestDocumentFromClient(t *testing.T) {
 	}
 }
 
+func damaged(s sample) []byte {
+	bad := slices.Clone(s.chunk.Raw)
+	bad[len(bad)/2] ^= 1
+	return bad
+}
+
 // A document of which one byte is wrong is refused, and nothing else.
 func TestDamagedDocumentFromClient(t *testing.T) {
 	s := readSample(t, "erp-invoice-0")
 	r := newRig(t, Options{})
 	a := r.connect(alice(), "a", "")
-	bad := slices.Clone(s.chunk.Raw)
-	bad[len(bad)/2] ^= 1
-	m := protocol.Message{Version: protocol.V2, Heads: s.heads, Changes: [][]byte{bad}}
+	m := protocol.Message{Version: protocol.V2, Heads: s.heads, Changes: [][]byte{damaged(s)}}
 	a.send(wire.Sync{SenderID: "a", Document: docA, Data: m.Append(nil)})
 	waitFor(t, "refusal", func() bool { return r.hub.Stats().Refused[crdt.ReasonChecksum] == 1 })
 	a.save(docB, "x")
