@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // ChangeMeta holds the fields of a change besides its ops.
@@ -31,22 +32,37 @@ func EncodeChange(meta ChangeMeta, ops []Op) (*Change, error) {
 
 // encodeChunk writes a type 1 chunk without asking whether the change makes sense.
 func encodeChunk(meta ChangeMeta, ops []Op) []byte {
+	w := changeWriters.Get().(*changeWriter)
 	others := otherActors(meta.Actor, ops)
-	var w opWriter
-	w.init(meta.Actor, others)
+	w.ops.init(meta.Actor, others)
 	for i := range ops {
-		w.append(&ops[i])
+		w.ops.append(&ops[i])
 	}
-	data := appendFields(nil, meta, others)
-	data = w.appendColumns(data)
+	data := appendFields(w.data[:0], meta, others)
+	data = w.ops.appendColumns(data)
 	data = append(data, meta.Extra...)
 
 	raw := appendChunkHeader(make([]byte, 0, maxChunkHeader+len(data)), [4]byte{}, ChunkChange, len(data))
 	raw = append(raw, data...)
 	hash := sha256.Sum256(raw[hashedFrom:])
 	copy(raw[4:hashedFrom], hash[:])
+	if w.data = data; cap(data) <= maxKeptWriter {
+		changeWriters.Put(w)
+	}
 	return raw
 }
+
+// changeWriter is the memory for writing a change.
+type changeWriter struct {
+	ops  opWriter
+	data []byte
+}
+
+var changeWriters = sync.Pool{New: func() any { return new(changeWriter) }}
+
+// maxKeptWriter is the size of the largest change, in bytes, whose writer is
+// kept for others.
+const maxKeptWriter = 64 << 10
 
 // Compressed returns the change as a type 2 chunk, deflated. The deflate
 // stream's exact bytes are not part of the format and may differ between builds.

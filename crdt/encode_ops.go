@@ -18,7 +18,10 @@ type opWriter struct {
 
 func (w *opWriter) init(author ActorID, others []ActorID) {
 	w.author = author
-	w.index = make(map[ActorID]uint32, len(others))
+	clear(w.index)
+	if w.index == nil && len(others) > 0 {
+		w.index = make(map[ActorID]uint32, len(others))
+	}
 	for i, a := range others {
 		w.index[a] = uint32(i) + 1
 	}
