@@ -47,6 +47,7 @@ type cell struct {
 type rows struct {
 	blocks []rowBlock // none is empty
 	shown  int
+	top    int // no block above this one has shown rows
 }
 
 type rowBlock struct {
@@ -55,20 +56,6 @@ type rowBlock struct {
 }
 
 const maxRowBlock = 64
-
-func (c *cell) len() int {
-	switch {
-	case c.many != nil:
-		n := 0
-		for i := range c.many.blocks {
-			n += len(c.many.blocks[i].rows)
-		}
-		return n
-	case c.one.id != 0:
-		return 1
-	}
-	return 0
-}
 
 // all yields the rows in ascending order. They must not be modified.
 func (c *cell) all(yield func(*row) bool) {
@@ -88,23 +75,36 @@ func (c *cell) all(yield func(*row) bool) {
 }
 
 // shownRows yields the visible values in ascending order; the last one wins.
-func (c *cell) shownRows(yield func(*row) bool) {
+func (c *cell) shownRows(yield func(*row) bool) { c.lastShown(c.shown(), yield) }
+
+// lastShown yields the last n visible values, or all if there are fewer, in
+// ascending order.
+func (c *cell) lastShown(n int, yield func(*row) bool) {
 	if c.many == nil {
-		if c.one.id != 0 && c.one.shown() {
+		if n > 0 && c.one.id != 0 && c.one.shown() {
 			yield(&c.one)
 		}
 		return
 	}
-	left := c.many.shown
-	for i := 0; i < len(c.many.blocks) && left > 0; i++ {
+	left, i, skip := min(n, c.many.shown), c.many.top, 0
+	for skip = c.many.blocks[i].shown - left; skip < 0; skip += c.many.blocks[i].shown {
+		i--
+	}
+	for ; left > 0; i++ {
 		block := &c.many.blocks[i]
 		if block.shown == 0 {
 			continue
 		}
-		left -= block.shown
 		for j := range block.rows {
-			if block.rows[j].shown() && !yield(&block.rows[j]) {
-				return
+			r := &block.rows[j]
+			switch {
+			case !r.shown():
+			case skip > 0:
+				skip--
+			default:
+				if left--; !yield(r) {
+					return
+				}
 			}
 		}
 	}
@@ -132,7 +132,7 @@ func (c *cell) winner() *row {
 	if c.many.shown == 0 {
 		return nil
 	}
-	for i := len(c.many.blocks) - 1; ; i-- {
+	for i := c.many.top; ; i-- {
 		block := &c.many.blocks[i]
 		if block.shown == 0 {
 			continue
@@ -160,7 +160,7 @@ func (c *cell) locate(t *actorTable, id lamport) (*row, *rowBlock) {
 		}
 		return nil, nil
 	}
-	block := c.many.blockOf(t, id)
+	block := &c.many.blocks[c.many.blockOf(t, id)]
 	i, ok := slices.BinarySearchFunc(block.rows, id, func(r row, id lamport) int { return t.compare(r.id, id) })
 	if !ok {
 		return nil, nil
@@ -168,8 +168,8 @@ func (c *cell) locate(t *actorTable, id lamport) (*row, *rowBlock) {
 	return &block.rows[i], block
 }
 
-// blockOf returns the block that holds id or would take it.
-func (m *rows) blockOf(t *actorTable, id lamport) *rowBlock {
+// blockOf returns which block holds id or would take it.
+func (m *rows) blockOf(t *actorTable, id lamport) int {
 	lo, hi := 0, len(m.blocks)-1
 	for lo < hi {
 		mid := (lo + hi + 1) / 2
@@ -179,7 +179,7 @@ func (m *rows) blockOf(t *actorTable, id lamport) *rowBlock {
 			lo = mid
 		}
 	}
-	return &m.blocks[lo]
+	return lo
 }
 
 // hide makes a row, of which locate gave the block, invisible for good.
@@ -187,6 +187,9 @@ func (c *cell) hide(r *row, block *rowBlock) {
 	if block != nil && r.shown() {
 		block.shown--
 		c.many.shown--
+		for c.many.top > 0 && c.many.blocks[c.many.top].shown == 0 {
+			c.many.top--
+		}
 	}
 	r.flags |= rowHidden
 }
@@ -205,57 +208,59 @@ func (c *cell) add(t *actorTable, r row) {
 		c.many = &rows{blocks: make([]rowBlock, 1)}
 		c.many.blocks[0].rows = append(make([]row, 0, 2), first, r)
 		for i := range c.many.blocks[0].rows {
-			c.many.count(&c.many.blocks[0], &c.many.blocks[0].rows[i])
+			c.many.count(0, &c.many.blocks[0].rows[i])
 		}
 		c.one = row{}
 		return
 	}
 	m := c.many
-	block := &m.blocks[len(m.blocks)-1]
-	if n := len(block.rows); n < maxRowBlock && t.less(block.rows[n-1].id, r.id) {
-		block.rows = append(block.rows, r)
-		m.count(block, &r)
+	last := len(m.blocks) - 1
+	if have := m.blocks[last].rows; len(have) < maxRowBlock && t.less(have[len(have)-1].id, r.id) {
+		m.blocks[last].rows = append(have, r)
+		m.count(last, &r)
 		return
 	}
-	block = m.blockOf(t, r.id)
-	at, _ := slices.BinarySearchFunc(block.rows, r.id, func(have row, id lamport) int { return t.compare(have.id, id) })
-	if len(block.rows) == maxRowBlock {
-		block, at = m.split(block, at)
+	i := m.blockOf(t, r.id)
+	at, _ := slices.BinarySearchFunc(m.blocks[i].rows, r.id, func(have row, id lamport) int { return t.compare(have.id, id) })
+	if len(m.blocks[i].rows) == maxRowBlock {
+		i, at = m.split(i, at)
 	}
-	block.rows = slices.Insert(block.rows, at, r)
-	m.count(block, &r)
+	m.blocks[i].rows = slices.Insert(m.blocks[i].rows, at, r)
+	m.count(i, &r)
 }
 
-func (m *rows) count(block *rowBlock, r *row) {
+// count notes that block i got a row.
+func (m *rows) count(i int, r *row) {
 	if r.shown() {
-		block.shown++
+		m.blocks[i].shown++
 		m.shown++
+		m.top = max(m.top, i)
 	}
 }
 
-// split makes room in a full block for a row at position at, and returns where
-// that place is then. Appending at the end leaves the block full, since most
-// histories only grow there.
-func (m *rows) split(block *rowBlock, at int) (*rowBlock, int) {
-	i := 0
-	for &m.blocks[i] != block {
-		i++
-	}
+// split makes room in the full block i for a row at position at, and returns
+// where that place is then. Appending at the end of all leaves the block full,
+// since most histories only grow there.
+func (m *rows) split(i, at int) (block, place int) {
 	half := maxRowBlock / 2
-	if at == maxRowBlock {
+	if at == maxRowBlock && i == len(m.blocks)-1 {
 		half = maxRowBlock
 	}
-	tail := rowBlock{rows: slices.Clone(block.rows[half:])}
-	block.rows = slices.Clip(block.rows[:half])
+	b := &m.blocks[i]
+	tail := rowBlock{rows: slices.Clone(b.rows[half:])}
+	b.rows = slices.Clip(b.rows[:half])
 	for j := range tail.rows {
 		if tail.rows[j].shown() {
 			tail.shown++
 		}
 	}
-	block.shown -= tail.shown
+	b.shown -= tail.shown
 	m.blocks = slices.Insert(m.blocks, i+1, tail)
-	if at > half || half == maxRowBlock {
-		return &m.blocks[i+1], at - half
+	if m.top > i || m.top == i && tail.shown > 0 {
+		m.top++
 	}
-	return &m.blocks[i], at
+	if at > half || half == maxRowBlock {
+		return i + 1, at - half
+	}
+	return i, at
 }
