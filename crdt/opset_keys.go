@@ -7,7 +7,7 @@ import (
 
 // keyTable finds a map's entry by its key: an open-addressing table of 4-byte
 // slots that hold the entry's index+1. Slots are chosen with a secret seed,
-// because a sender chooses the keys.
+// because a sender chooses keys and objects.
 type keyTable struct {
 	seed  maphash.Seed
 	slots []uint32 // length is a power of two, or nil; 0 = free
@@ -16,8 +16,7 @@ type keyTable struct {
 func newKeyTable() keyTable { return keyTable{seed: maphash.MakeSeed()} }
 
 func (t *keyTable) slot(obj uint32, key []byte) uint64 {
-	const spread = 0x9e3779b97f4a7c15 // odd, so that objects with one key don't meet
-	return maphash.Bytes(t.seed, key) + uint64(obj)*spread
+	return maphash.Comparable(t.seed, maphash.Bytes(t.seed, key)+uint64(obj))
 }
 
 func (t *keyTable) find(s *OpSet, obj uint32, key []byte) (uint32, bool) {
