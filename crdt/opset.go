@@ -21,7 +21,8 @@ type OpSet struct {
 	succs   [][]lamport        // of rows with several successors; in order of arrival
 	sums    []int64            // what increments add to a counter
 	marks   map[lamport]string // names of marks by their begin
-	grown   int                // bytes of lists, of rows in cells with several, and of successors beyond the first
+	widths  map[uint64]uint32  // of long strings in cells of texts, by position in heap
+	grown   int                // bytes of lists, of rows in cells with several, of successors beyond the first, and of names of marks
 	pending pendingChange      // scratch of Apply
 }
 
@@ -70,6 +71,7 @@ func (s *OpSet) addObject(id lamport, kind Action, parent uint32, elem lamport) 
 	o := object{id: id, kind: kind, parent: parent, elem: elem}
 	if o.isSequence() {
 		o.list = newSequence(kind == ActionMakeText)
+		s.grown += o.list.size()
 	}
 	s.objects = append(s.objects, o)
 	if s.byID == nil {
@@ -118,6 +120,7 @@ func (s *OpSet) newMarkRow(id lamport, v Value, expand, named bool, name []byte)
 			s.marks = make(map[lamport]string)
 		}
 		s.marks[id] = string(name)
+		s.grown += len(name)
 	}
 	return r
 }
@@ -212,9 +215,27 @@ func (s *OpSet) width(c *cell, text bool) int {
 	case r == nil:
 		return 0
 	case text && r.action == ActionSet && r.code == ValueString:
-		return utf16Len(s.heap.get(r.num, r.size))
+		return s.stringWidth(r)
 	}
 	return 1
+}
+
+// longString is from how many bytes on the width of a string is kept, so that
+// ops beside it don't count its characters again and again.
+const longString = 256
+
+func (s *OpSet) stringWidth(r *row) int {
+	if w, ok := s.widths[r.num]; ok && r.size >= longString {
+		return int(w)
+	}
+	w := utf16Len(s.heap.get(r.num, r.size))
+	if r.size >= longString {
+		if s.widths == nil {
+			s.widths = make(map[uint64]uint32)
+		}
+		s.widths[r.num] = uint32(w)
+	}
+	return w
 }
 
 // utf16Len returns the number of UTF-16 code units of valid UTF-8.
@@ -230,9 +251,9 @@ func utf16Len(b []byte) int {
 
 // Size returns the bytes of memory that the op set holds, about.
 func (s *OpSet) Size() int {
-	const structs, perObject, perEntry, perID, perMark, perActor = 400, 72, 56 + 6, 20, 48, 48
+	const structs, perObject, perEntry, perID, perMark, perWidth, perActor = 400, 72, 56 + 6, 20, 48, 24, 48
 	return structs + s.heap.size + s.actors.bytes + perActor*cap(s.actors.ids) +
 		perObject*cap(s.objects) + perID*len(s.byID) +
 		perEntry*cap(s.entries) + 4*cap(s.keys.slots) +
-		8*cap(s.sums) + 24*cap(s.succs) + perMark*len(s.marks) + s.grown
+		8*cap(s.sums) + 24*cap(s.succs) + perMark*len(s.marks) + perWidth*len(s.widths) + s.grown
 }

@@ -1,5 +1,7 @@
 package crdt
 
+import "slices"
+
 // Apply adds a change, whose dependencies must have been applied. The whole
 // gate stands before it: when the error is a *RefusalError, nothing has
 // changed. Whether a change's dependencies are known, its seq is next and its
@@ -44,7 +46,8 @@ func (s *OpSet) commit(d *Diff) {
 			s.applyKey(op, d)
 		}
 	}
-	for _, t := range p.touched {
+	slices.SortFunc(p.touched, touched.compare)
+	for _, t := range slices.Compact(p.touched) {
 		s.objects[t.obj].list.refresh(s, t.elem)
 	}
 	if d != nil {
@@ -99,9 +102,6 @@ func (s *OpSet) changeElement(list *sequence, op *pendingOp) {
 	case op.action == ActionDelete && op.to == op.from+1 && list.delete(s, op.elem, op.id):
 	default:
 		s.applyToCell(list.cell(s, op.elem), op)
-		p := &s.pending
-		if n := len(p.touched); n == 0 || p.touched[n-1] != (touched{op.obj, op.elem}) {
-			p.touched = append(p.touched, touched{op.obj, op.elem})
-		}
+		s.pending.touched = append(s.pending.touched, touched{op.obj, op.elem})
 	}
 }

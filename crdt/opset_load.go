@@ -131,8 +131,8 @@ func (l *opSetLoader) finishObject() {
 	l.finishCell()
 	if l.builder != nil {
 		list := l.builder.finish()
+		l.grown += list.size() - l.objects[l.obj].list.size()
 		l.objects[l.obj].list = list
-		l.grown += list.size()
 		l.builder = nil
 	}
 }

@@ -1,5 +1,7 @@
 package crdt
 
+import "cmp"
+
 // pendingChange is a change whose ids are translated to those of the op set,
 // while it is checked and applied. Its slices are reused.
 type pendingChange struct {
@@ -37,11 +39,15 @@ type touched struct {
 	elem lamport
 }
 
-// maxKeptOps bounds the scratch memory that outlives a change.
+func (t touched) compare(other touched) int {
+	return cmp.Or(cmp.Compare(t.obj, other.obj), cmp.Compare(t.elem, other.elem))
+}
+
+// maxKeptOps bounds the scratch memory that outlives a change: ops, and each of preds and actors.
 const maxKeptOps = 256
 
 func (p *pendingChange) release() {
-	if cap(p.ops) > maxKeptOps {
+	if cap(p.ops) > maxKeptOps || cap(p.preds) > maxKeptOps || cap(p.actors) > maxKeptOps {
 		*p = pendingChange{}
 		return
 	}

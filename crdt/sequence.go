@@ -251,7 +251,7 @@ func (q *sequence) index(id lamport) (at, width int) {
 	h, i := q.find(id)
 	p := q.spans.at(h)
 	_, at = q.start(h)
-	if p.complex || p.succ != 0 {
+	if p.count == 1 || p.succ != 0 {
 		return at, int(p.width)
 	}
 	offset, before := p.skip(i, q.text)

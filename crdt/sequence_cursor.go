@@ -56,7 +56,7 @@ func (q *sequence) cursorAtIndex(s *OpSet, index int) (c cursor, start int) {
 	}
 	h, start := q.covering(index)
 	c = q.cursorIn(h, 0)
-	if c.p.complex {
+	if c.p.count == 1 {
 		return c, start
 	}
 	for {
@@ -161,8 +161,8 @@ func (c *cursor) read() int {
 	m := itemAt(p.data, c.at)
 	c.id, c.ref, c.succ = p.id(c.i), p.refOf(c.i), p.succOf(c.i)
 	c.simple, c.value, c.cell = true, m.value(p.data), nil
-	c.width = 0
-	if p.succ == 0 {
+	c.width = int(p.width) // 0 if the span is deleted
+	if p.succ == 0 && p.count > 1 {
 		c.width = m.width(p.data, c.q.text)
 	}
 	return m.to
