@@ -6,6 +6,7 @@ VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo de
 NPM_DIRS  := internal/testkit/stock/js/v1 internal/testkit/stock/js/v2 fuzz/oracle/js examples/invoice
 NPM_DONE  := $(NPM_DIRS:%=%/node_modules/.package-lock.json)
 FUZZTIME  ?= 60s
+SUDO      := $(if $(filter 0,$(shell id -u)),,sudo)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
@@ -21,11 +22,17 @@ run: build deps-demo ## start the server with a demo on 127.0.0.1:8080
 build: ## build bin/concord, one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/concord
 
-audit: ## re-check the documents of a data folder with automerge-go: make audit DATA=folder; needs a C compiler
+audit: compiler ## re-check the documents of a data folder with automerge-go: make audit DATA=folder
 	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/concord-audit ./cmd/concord-audit
 	bin/concord-audit $(DATA)
 
-deps: $(NPM_DONE) ## install what the tests need from npm
+deps: compiler $(NPM_DONE) ## install what the tests need: a C compiler if there is none, npm packages
+
+# For automerge-go, with which the tests compare; the server needs none.
+.PHONY: compiler
+compiler:
+	@command -v $(firstword $(shell $(GO) env CC)) >/dev/null || { echo "installing a C compiler"; \
+		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends gcc libc6-dev; }
 
 .PHONY: deps-demo
 deps-demo: examples/invoice/node_modules/.package-lock.json
@@ -71,7 +78,7 @@ differential: export DIFFERENTIAL_CASES ?= 300000
 differential: export HOSTILE_CASES ?= 10000
 differential: export ROUNDTRIP_DOCUMENTS ?= 1000
 differential: export DIFFERENTIAL_SEED ?= $(shell date +%s)
-differential: deps ## compare crdt with automerge-js and automerge-go on 300,000 random histories; needs a C compiler
+differential: deps ## compare crdt with automerge-js and automerge-go on 300,000 random histories
 	$(GO) test -count=1 -timeout 12h -v ./fuzz/differential
 
 crash: ## kill the server 1,000 times under load, and 200 times amid snapshots, and look for lost changes
@@ -81,7 +88,7 @@ bench: build ## measure hot paths, fan-out, a closed loop and idle connections
 	$(GO) test -run '^$$' -bench . -benchmem ./crdt ./sync/... ./store
 	$(BIN) bench
 
-bench-engine: deps ## measure crdt, automerge-js and automerge-go in one run on the same files; needs a C compiler
+bench-engine: deps ## measure crdt, automerge-js and automerge-go in one run on the same files
 	$(GO) run ./fuzz/enginebench
 
 bench-peer: build deps ## measure this server and the stock Node sync server in one run
