@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -22,10 +23,10 @@ const (
 )
 
 // openContent brings the op set into memory and keeps it there until pins is
-// counted down again. It is called without the document's lock, and builds
+// counted down again. Whoever waits for it goes when ctx ends. It is called without the document's lock, and builds
 // without it, so that the document's other peers are served meanwhile. Nothing
 // can be staged in that time, for that takes the op set.
-func (d *document) openContent() error {
+func (d *document) openContent(ctx context.Context) error {
 	for {
 		state, n, err := d.claimContent()
 		switch {
@@ -34,9 +35,13 @@ func (d *document) openContent() error {
 		case state == contentReady:
 			return nil
 		case state == contentComing:
-			<-n.done
+			select {
+			case <-n.done:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		default:
-			ops, err := d.buildContent(n.changes, n.size)
+			ops, err := d.buildContent(ctx, n.changes, n.size)
 			if ready, err := d.setContent(ops, n, err); ready || err != nil {
 				return err
 			}
@@ -114,9 +119,9 @@ func (d *document) setContent(ops *crdt.OpSet, b *building, buildErr error) (rea
 }
 
 // buildContent reads the first n changes of the document, all that it has.
-func (d *document) buildContent(n uint64, size int64) (ops *crdt.OpSet, err error) {
+func (d *document) buildContent(ctx context.Context, n uint64, size int64) (ops *crdt.OpSet, err error) {
 	h := d.hub
-	if err := h.building.Acquire(h.ctx, size); err != nil {
+	if err := h.building.Acquire(ctx, size); err != nil {
 		return nil, err
 	}
 	defer h.building.Release(size)

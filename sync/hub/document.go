@@ -63,12 +63,12 @@ type sharedFrames [2]struct {
 	frame   wire.Shared
 }
 
-// size returns the bytes of the messages, in the protocol's cache, and of their
-// frames.
+// size returns the bytes of the frames, beside the messages in the protocol's
+// cache.
 func (f *sharedFrames) size() (n int) {
 	for _, known := range f {
 		if known.encoded != nil {
-			n += 2 * len(known.encoded.Bytes)
+			n += len(known.encoded.Bytes)
 		}
 	}
 	return n
@@ -153,7 +153,7 @@ func (d *document) account() {
 	if d.graph != nil {
 		size = int64(d.graph.Size())
 		if d.work != nil {
-			size += int64(d.work.recent.size + d.work.older.size() + d.work.frames.size())
+			size += int64(d.work.recent.size + d.work.older.size() + d.work.cache.Size() + d.work.frames.size())
 		}
 		if d.ops != nil {
 			size += int64(d.ops.Size())
@@ -219,41 +219,29 @@ func (d *document) dropLocked() {
 
 // generate returns the next frame for a link, nil when there's nothing to say.
 func (d *document) generate(l *link) (out outgoing, err error) {
-	pinned := false
+	var older *olderChanges
 	for range maxReplaced {
-		out, err = d.generateOnce(l, &pinned)
+		out, err = d.generateOnce(l, older)
 		unprepared := new(unpreparedError)
 		switch {
 		case errors.As(err, &unprepared):
-			if err := d.takeOlder(unprepared); err != nil {
+			if older, err = d.takeOlder(unprepared); err != nil {
 				return outgoing{}, err
 			}
-			pinned = true
 		case errors.Is(err, protocol.ErrLater): // a snapshot was written in between
 		default:
 			return out, err
 		}
 	}
-	if pinned {
-		d.unpin()
-	}
 	return outgoing{}, err
 }
 
-func (d *document) unpin() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.pins--
-}
-
-func (d *document) generateOnce(l *link, pinned *bool) (_ outgoing, err error) {
+// generateOnce is generate with changes that were taken out of the snapshot, nil
+// for none.
+func (d *document) generateOnce(l *link, older *olderChanges) (_ outgoing, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	defer d.guard(&err)
-	if *pinned {
-		*pinned = false
-		d.pins--
-	}
 	if l.gone {
 		return outgoing{}, nil
 	}
@@ -267,6 +255,10 @@ func (d *document) generateOnce(l *link, pinned *bool) (_ outgoing, err error) {
 	if err := d.load(); err != nil {
 		return outgoing{}, err
 	}
+	if older != nil {
+		d.working().older = *older
+		d.account()
+	}
 	out, ok, err := l.state.Generate(d.view(), &d.working().cache)
 	if err != nil {
 		return outgoing{}, err
@@ -279,6 +271,7 @@ func (d *document) generateOnce(l *link, pinned *bool) (_ outgoing, err error) {
 	frame, fresh := d.working().frames.of(out, wire.Sync{SenderID: d.hub.id, Document: d.key.Document, Data: out.Bytes})
 	if fresh {
 		d.hub.stats.encoded.Add(1)
+		d.account()
 	}
 	d.hub.stats.generated.Add(1)
 	return addressed(frame, l.peer.id), nil

@@ -155,3 +155,30 @@ func TestOpSetsUnderPressure(t *testing.T) {
 		t.Error("no op set was built; the test shows nothing")
 	}
 }
+
+// A client that goes away, or is sent away, doesn't wait until the op set that
+// it needed could be built.
+func TestLeavingEndsTheWaitForAnOpSet(t *testing.T) {
+	r := newRig(t, Options{})
+	a := r.connect(alice(), "a", "")
+	a.save(docA, "x")
+	a.leaveSocket()
+	r.stop()
+	r.start(Options{})
+	if !r.hub.building.TryAcquire(buildBytes) {
+		t.Fatal("something is being built")
+	}
+	defer r.hub.building.Release(buildBytes)
+	d := r.hub.acquire(alice().docKey(docA))
+	for _, name := range []string{"first", "second"} { // who would build it, and who waits for that
+		c := r.connect(alice(), name, "")
+		c.push(docA, a.doc(docA).encode(t, 2, a.doc(docA).graph.Heads(), 2, set(crdt.OpID{}, name)))
+	}
+	waitFor(t, "both to wait", func() bool {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return d.building != nil && r.hub.Stats().FramesIn == 4
+	})
+	r.hub.Disconnect(func(Session) bool { return true }, wire.CloseForbidden, "test")
+	waitFor(t, "readers to end", func() bool { return r.hub.readers.Load() == 0 })
+}

@@ -91,31 +91,25 @@ func (d *document) prepare(changes []int) error {
 
 var errEnough = errors.New("all that was wanted is found")
 
-// takeOlder takes changes out of the snapshot. It is called without the document's lock, and pins the document
-// until the caller has generated its message.
-func (d *document) takeOlder(want *unpreparedError) error {
+// takeOlder takes changes out of the snapshot. It is called without the document's lock.
+func (d *document) takeOlder(want *unpreparedError) (*olderChanges, error) {
 	h := d.hub
 	size := int64(buildBytes / 4)
 	if err := h.building.Acquire(h.ctx, size); err != nil {
-		return err
+		return nil, err
 	}
 	defer h.building.Release(size)
 	var covered uint64
 	b, err := d.snapshotChunk(&covered)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	older, err := findOlder(b, want.changes, want.all)
 	if err != nil {
-		return fmt.Errorf("read snapshot of document %s: %w: %w", d.key.Document, store.ErrCorrupt, err)
+		return nil, fmt.Errorf("read snapshot of document %s: %w: %w", d.key.Document, store.ErrCorrupt, err)
 	}
 	h.stats.decodes.Add(1)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.pins++
-	d.working().older = older
-	d.account()
-	return nil
+	return &older, nil
 }
 
 // findOlder reads a document chunk and keeps the wanted changes, as many as

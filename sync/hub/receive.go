@@ -83,7 +83,7 @@ func (p *peer) receiveSync(ctx context.Context, frame Frame, doc id.DocumentID, 
 			return err
 		}
 	}
-	return p.unreadable(doc, l.document.receive(in, r.changes, r.refused))
+	return p.unreadable(doc, l.document.receive(ctx, in, r.changes, r.refused))
 }
 
 // unreadable takes a damaged document for one that isn't there; every other
@@ -94,7 +94,7 @@ func (p *peer) unreadable(doc id.DocumentID, err error) error {
 	case errors.Is(err, store.ErrCorrupt):
 		p.answer(p.damaged(doc, err))
 		return nil
-	case err != nil && !errors.As(err, &closing):
+	case err != nil && !errors.As(err, &closing) && !errors.Is(err, context.Canceled):
 		p.hub.log.Error("receive sync message", "document", doc.String(), "error", err)
 	}
 	return err
@@ -102,9 +102,9 @@ func (p *peer) unreadable(doc id.DocumentID, err error) error {
 
 // receive gates and stages the changes of a message, then settles it, at once
 // or after the commit of what it has to wait for.
-func (d *document) receive(in *message, changes []*crdt.Change, refused []crdt.Hash) (err error) {
+func (d *document) receive(ctx context.Context, in *message, changes []*crdt.Change, refused []crdt.Hash) (err error) {
 	if len(changes) > 0 {
-		if err := d.openContent(); err != nil {
+		if err := d.openContent(ctx); err != nil {
 			in.done()
 			return err
 		}

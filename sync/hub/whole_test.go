@@ -279,3 +279,26 @@ func TestDocumentBeyondAMessage(t *testing.T) {
 		t.Errorf("%d whole documents", n)
 	}
 }
+
+// What is kept to send a document again counts in the document cache, at once.
+func TestSentDocumentsCountInTheCache(t *testing.T) {
+	s := readSample(t, "history-10k")
+	r := newRig(t, Options{})
+	s.upload(t, r)
+	s.snapshot(t, r)
+	r.stop()
+	r.start(Options{SaveInterval: time.Hour})
+	a := r.connect(alice(), "a", "")
+	a.docs[docA] = s.replica(t, len(s.changes), current)
+	a.request(docA)
+	a.quiet()
+	before := r.hub.Stats().CacheBytes
+	b := r.connect(alice(), "b", "")
+	b.docs[docA] = s.replica(t, 0, current)
+	b.speak(docA)
+	b.next()
+	want := int64(2 * len(s.chunk.Raw)) // the message and its frame
+	if grown := r.hub.Stats().CacheBytes - before; grown < want {
+		t.Errorf("the cache has grown by %d bytes, want at least %d", grown, want)
+	}
+}

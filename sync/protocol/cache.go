@@ -38,6 +38,9 @@ type cacheEntry struct {
 // Encodings returns how many messages were encoded through this cache.
 func (c *Cache) Encodings() uint64 { return c.encodings }
 
+// Size returns the bytes of the messages that the cache holds.
+func (c *Cache) Size() int { return c.bytes }
+
 // entry returns the entry for the given inputs, perhaps new.
 func (c *Cache) entry(g Graph, in *inputs) *cacheEntry {
 	if c == nil {
