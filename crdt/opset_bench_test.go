@@ -6,20 +6,19 @@ import (
 	"testing"
 )
 
-// fieldChanges returns n changes by one actor, each of which sets one of 100
-// fields: what a form sends.
-func fieldChanges(tb testing.TB, n int) [][]byte {
+// fieldChanges returns n changes by one actor, from number first on, each of
+// which sets one of 100 fields: what a form sends.
+func fieldChanges(tb testing.TB, first, n int, deps []Hash) [][]byte {
 	tb.Helper()
+	const author, fields = "0123456789abcdef", 100
 	chunks := make([][]byte, 0, n)
-	last := make(map[string]uint32)
-	var deps []Hash
-	for i := range n {
-		op := Op{Action: ActionSet, Key: MapKey(fmt.Sprintf("field%d", i%100)), Value: IntValue(int64(i))}
-		if at := last[op.Key.Name]; at > 0 {
-			op.Preds = []OpID{{at, "0123456789abcdef"}}
+	for i := first; i < first+n; i++ {
+		op := Op{Action: ActionSet, Key: MapKey(fmt.Sprintf("field%d", i%fields)), Value: IntValue(int64(i))}
+		if i >= fields {
+			op.Preds = []OpID{{uint32(i + 1 - fields), author}}
 		}
-		last[op.Key.Name] = uint32(i + 1)
-		c, err := EncodeChange(ChangeMeta{Deps: deps, Actor: "0123456789abcdef", Seq: uint32(i + 1), StartOp: uint32(i + 1), Time: 1760000000}, []Op{op})
+		number := uint32(i + 1)
+		c, err := EncodeChange(ChangeMeta{Deps: deps, Actor: author, Seq: number, StartOp: number, Time: 1760000000}, []Op{op})
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -33,7 +32,7 @@ func fieldChanges(tb testing.TB, n int) [][]byte {
 func BenchmarkApply(b *testing.B) {
 	for _, history := range []int{100, 10_000, 1_000_000} {
 		b.Run(fmt.Sprintf("history=%d", history), func(b *testing.B) {
-			chunks := fieldChanges(b, history+1000)
+			chunks := fieldChanges(b, 0, history+1000, nil)
 			g, s := NewGraph(), NewOpSet()
 			apply := func(raw []byte) {
 				c, err := ParseChange(raw, Limits{})
@@ -59,7 +58,7 @@ func BenchmarkApply(b *testing.B) {
 			for i := range b.N {
 				if i > 0 && i%len(rest) == 0 {
 					b.StopTimer()
-					rest = moreChanges(b, g, rest)
+					rest = fieldChanges(b, g.Staged(), len(rest), g.StagedHeads())
 					b.StartTimer()
 				}
 				apply(rest[i%len(rest)])
@@ -67,24 +66,6 @@ func BenchmarkApply(b *testing.B) {
 			b.ReportMetric(float64(s.Size())/float64(g.Staged()), "B/op-kept")
 		})
 	}
-}
-
-// moreChanges returns 1,000 changes that follow the graph's last.
-func moreChanges(tb testing.TB, g *Graph, like [][]byte) [][]byte {
-	tb.Helper()
-	var next [][]byte
-	deps, at := g.StagedHeads(), uint32(g.Staged())
-	for i := range like {
-		n := at + uint32(i) + 1
-		op := Op{Action: ActionSet, Key: MapKey(fmt.Sprintf("field%d", (n-1)%100)), Value: IntValue(int64(n)), Preds: []OpID{{n - 100, "0123456789abcdef"}}}
-		c, err := EncodeChange(ChangeMeta{Deps: deps, Actor: "0123456789abcdef", Seq: n, StartOp: n, Time: 1760000000}, []Op{op})
-		if err != nil {
-			tb.Fatal(err)
-		}
-		deps = []Hash{c.Hash}
-		next = append(next, c.Bytes())
-	}
-	return next
 }
 
 func BenchmarkReadOpSet(b *testing.B) {
@@ -124,7 +105,7 @@ func BenchmarkParseOpSet(b *testing.B) {
 // BenchmarkLoad reads a document of 50,000 changes, each of one field.
 func BenchmarkLoad(b *testing.B) {
 	d := New()
-	for _, raw := range fieldChanges(b, 50_000) {
+	for _, raw := range fieldChanges(b, 0, 50_000, nil) {
 		c, err := ParseChange(raw, Limits{})
 		if err == nil {
 			err = d.Apply(c)
