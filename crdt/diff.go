@@ -122,16 +122,17 @@ func (d *Diff) keyValues(v View, entry uint32) ([]found, int) {
 
 func (d *Diff) cellValues(v View, c *cell) ([]found, int) {
 	from := len(d.values)
-	if c.many == nil {
-		if f, ok := v.winner(c); ok {
-			d.values = append(d.values, f)
-		}
-	} else {
-		v.values(c, func(f found) bool {
-			d.values = append(d.values, f)
+	if v.clock == nil {
+		c.lastShown(maxDiffValues, func(r *row) bool {
+			d.values = append(d.values, v.found(c, r))
 			return true
 		})
+		return slices.Clip(d.values[from:]), c.shown()
 	}
+	v.values(c, func(f found) bool {
+		d.values = append(d.values, f)
+		return true
+	})
 	count := len(d.values) - from
 	if count > maxDiffValues {
 		copy(d.values[from:], d.values[len(d.values)-maxDiffValues:])

@@ -29,7 +29,7 @@ func (d *Diff) addMark(obj uint32, begin lamport) {
 	if last, ok := d.after.elementOf(o.list, begin.plus(1)); ok && d.after.isMarkEnd(&last) {
 		m.End, _ = d.indexOf(o, last.id)
 	} else {
-		m.End = d.after.Len(s.actors.opID(o.id))
+		m.End = d.width(o)
 	}
 	d.Edits = append(d.Edits, Edit{
 		Action: EditMark, Object: s.actors.opID(o.id), Kind: o.kind.kind(),

@@ -97,6 +97,20 @@ func (d *Diff) indexOf(o *object, id lamport) (int, bool) {
 	if d.after.clock == nil {
 		return d.after.indexOf(o, id)
 	}
+	return d.indexesOf(o)[id], false
+}
+
+// width returns the width of a list or text, with no more walks than indexOf.
+func (d *Diff) width(o *object) int {
+	if d.after.clock == nil {
+		return o.list.width()
+	}
+	return d.indexesOf(o)[0]
+}
+
+// indexesOf returns the indexes of the elements of a list in the past. What
+// would stand at its end has the index of element 0.
+func (d *Diff) indexesOf(o *object) map[lamport]int {
 	obj, _ := d.after.s.object(o.id)
 	indexes, ok := d.indexes[obj]
 	if !ok {
@@ -105,10 +119,11 @@ func (d *Diff) indexOf(o *object, id lamport) (int, bool) {
 		for r.step() {
 			indexes[r.cursor.id] = r.start
 		}
+		indexes[0] = r.end
 		if d.indexes == nil {
 			d.indexes = make(map[uint32]map[lamport]int)
 		}
 		d.indexes[obj] = indexes
 	}
-	return indexes[id], false
+	return indexes
 }
