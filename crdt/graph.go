@@ -32,6 +32,8 @@ type Graph struct {
 	idBytes  int                // total length of the actor IDs
 
 	proven provenOps
+	met    []opNeed // the last ops of other actors that the last check of ancestors met
+	metBy  Hash     // the change that was checked
 
 	tips []uint32 // heads of all appended changes, ascending
 

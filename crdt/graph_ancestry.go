@@ -11,21 +11,33 @@ type provenOps map[provenPair]uint32
 
 type provenPair struct{ author, other uint32 } // indexes into Graph.actors
 
-const maxProvenPairs = 128
+// minProvenPairs is how many pairs may be kept of any graph; one of many changes
+// may have more.
+const (
+	minProvenPairs       = 128
+	changesPerProvenPair = 8
+)
 
-// add notes what the last change of an author refers to.
+// add notes what the last change of an author refers to, and what the search
+// for that has found.
 func (p *provenOps) add(g *Graph, author uint32, h Header) {
 	for i, counter := range h.OtherOps {
-		other, ok := g.actorIDs[h.OtherActors[i]]
-		if !ok {
-			continue // restored without the gate
+		if other, ok := g.actorIDs[h.OtherActors[i]]; ok { // not so if restored without the gate
+			p.note(g, provenPair{author, other}, counter)
 		}
-		if *p == nil || len(*p) >= maxProvenPairs {
-			*p = make(provenOps)
-		}
-		pair := provenPair{author, other}
-		(*p)[pair] = max((*p)[pair], counter)
 	}
+	if g.metBy == h.Hash {
+		for _, met := range g.met {
+			p.note(g, provenPair{author, met.actor}, met.counter)
+		}
+	}
+}
+
+func (p *provenOps) note(g *Graph, pair provenPair, counter uint32) {
+	if *p == nil || len(*p) >= max(minProvenPairs, len(g.hashes)/changesPerProvenPair) {
+		*p = make(provenOps)
+	}
+	(*p)[pair] = max((*p)[pair], counter)
 }
 
 // opNeed is an op that must be among the ancestors of a change.
@@ -38,6 +50,7 @@ type opNeed struct {
 // ascending and distinct, the actors are known.
 func (g *Graph) checkAncestry(h Header, deps []uint32) *RefusalError {
 	var needs []opNeed
+	g.met, g.metBy = g.met[:0], h.Hash
 	author, known := g.actorIDs[h.Actor]
 	for i, counter := range h.OtherOps {
 		other := g.actorIDs[h.OtherActors[i]]
@@ -87,6 +100,7 @@ func (g *Graph) without(needs []opNeed, i uint32) []opNeed {
 	author := g.authors[i] &^ totalBit
 	for n, need := range needs {
 		if need.actor == author && need.counter <= g.maxOps[i] {
+			g.met = append(g.met, opNeed{author, g.maxOps[i]})
 			needs[n] = needs[len(needs)-1]
 			return needs[:len(needs)-1]
 		}

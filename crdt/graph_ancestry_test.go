@@ -74,3 +74,35 @@ func TestGateKnowsAncestors(t *testing.T) {
 		t.Errorf("%d accepted and %d refused prove little", accepted, refused)
 	}
 }
+
+// TestGateFollowsLongBranch refers from a long branch to ever later ops of the
+// trunk, while another branch is open. If each change were followed back to
+// where the branch began, the test would take many minutes.
+func TestGateFollowsLongBranch(t *testing.T) {
+	for _, trunk := range []int{1, 2000} { // changes, each by another actor
+		const n = 200_000
+		g := NewGraph()
+		op := uint32(1)
+		for i := range trunk {
+			h := Header{Hash: numbered(i), Actor: ActorID(fmt.Sprint(i)), Seq: 1, StartOp: op, NumOps: n / trunk}
+			if i > 0 {
+				h.Deps = []Hash{numbered(i - 1)}
+			}
+			mustAppend(t, g, h)
+			op = h.MaxOp() + 1
+		}
+		last := numbered(trunk - 1)
+		mustAppend(t, g, Header{Hash: Hash{1}, Actor: "x", Seq: 1, StartOp: op, NumOps: 1, Deps: []Hash{last}})
+		for i := range n {
+			h := Header{Hash: numbered(trunk + i), Actor: "y", Seq: uint32(i + 1), StartOp: op + uint32(i), NumOps: 1, Deps: []Hash{last}}
+			h.OtherActors = []ActorID{ActorID(fmt.Sprint(i % trunk))}
+			h.OtherOps = []uint32{uint32(i%trunk*(n/trunk) + i/trunk + 1)}
+			mustAppend(t, g, h)
+			last = h.Hash
+		}
+		bad := Header{Hash: Hash{2}, Actor: "y", Seq: n + 1, StartOp: op + n, NumOps: 1, Deps: []Hash{last}, OtherActors: []ActorID{"x"}, OtherOps: []uint32{op}}
+		if err := g.Check(bad); verdictOf(err) != ReasonBadOp {
+			t.Error(err)
+		}
+	}
+}
