@@ -30,6 +30,7 @@ type Hub struct {
 	cancel    context.CancelFunc
 	staged    *semaphore.Weighted // bytes of messages between receipt and settlement
 	inflate   chan struct{}       // one token: a message with compressed changes, see message.parse
+	whole     chan struct{}       // one token: a message with a document
 	inflated  *semaphore.Weighted // bytes of messages that have grown while they were parsed
 	building  *semaphore.Weighted // bytes of op sets that are being built
 	memory    atomic.Int64        // bytes of graphs and op sets in memory
@@ -68,7 +69,7 @@ func New(s Store, o Options) (*Hub, error) {
 	o = o.withDefaults()
 	h := &Hub{
 		opts: o, store: s, log: o.Logger, id: "concord-" + s.StorageID(),
-		staged: semaphore.NewWeighted(o.StagedBytes), inflate: make(chan struct{}, 1),
+		staged: semaphore.NewWeighted(o.StagedBytes), inflate: make(chan struct{}, 1), whole: make(chan struct{}, 1),
 		inflated: semaphore.NewWeighted(int64(o.MaxInflated)), building: semaphore.NewWeighted(buildBytes), evictNow: make(chan struct{}, 1),
 		documents: make(map[store.DocKey]*document), peers: make(map[peerKey]*peer),
 		connections: make(map[*connection]struct{}),

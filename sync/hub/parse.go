@@ -23,7 +23,7 @@ type reading struct {
 	inflated int    // bytes of changes, those that were refused included
 	ops      int    // of changes
 	document bool   // it holds a document
-	token    bool   // holds Hub.inflate
+	grows    bool   // holds a token, see parse
 	block    []byte // where the changes of documents are kept
 }
 
@@ -31,20 +31,27 @@ type reading struct {
 // without harm to the rest; after a chunk whose end can't be found the rest of
 // its part is lost.
 //
-// Compressed changes and documents, which may grow a thousandfold, are parsed
-// in one message at a time. If changes have grown by more than maxGrowth, by
+// Compressed changes, which may grow a thousandfold, are parsed in one message
+// at a time. So are documents, apart from them: reading one may take seconds, and
+// the edits of others are often compressed. If changes have grown by more than maxGrowth, by
 // their bytes or by their ops, of which a byte can hold thousands, the message
 // counts with their full size until it is done.
 func (in *message) parse(ctx context.Context) (reading, error) {
 	h := in.link.peer.hub
 	in.link.peer.reported.Store(0)
 	r := reading{in: in}
-	r.parts()
-	if r.token {
-		defer func() { <-h.inflate }()
+	if token := r.token(); token != nil {
+		select {
+		case token <- struct{}{}:
+		case <-ctx.Done():
+			return reading{}, ctx.Err()
+		}
+		defer func() { <-token }()
+		r.grows = true
 	}
+	r.parts()
 	size, free := 0, maxGrowth*len(in.frame.Data)
-	if r.token && r.inflated > free {
+	if r.grows && r.inflated > free {
 		size += r.inflated
 	}
 	if content := opBytes * r.ops; content > max(free, freeGrowth) {
@@ -61,8 +68,29 @@ func (in *message) parse(ctx context.Context) (reading, error) {
 	return r, nil
 }
 
-func (r *reading) parts() {
+// token returns what has to be held while the message is parsed, nil when there
+// are plain changes only.
+func (r *reading) token() (token chan struct{}) {
 	h := r.in.link.peer.hub
+	for _, rest := range r.in.sync.Changes {
+		for len(rest) > 0 {
+			chunk, next, err := crdt.NextChunk(rest)
+			if err != nil {
+				break
+			}
+			rest = next
+			switch chunk.Type {
+			case crdt.ChunkDocument:
+				return h.whole
+			case crdt.ChunkCompressed:
+				token = h.inflate
+			}
+		}
+	}
+	return token
+}
+
+func (r *reading) parts() {
 	for _, rest := range r.in.sync.Changes {
 		for len(rest) > 0 {
 			chunk, next, err := crdt.NextChunk(rest)
@@ -71,10 +99,6 @@ func (r *reading) parts() {
 				break
 			}
 			rest = next
-			if chunk.Type != crdt.ChunkChange && !r.token {
-				h.inflate <- struct{}{}
-				r.token = true
-			}
 			if chunk.Type == crdt.ChunkDocument {
 				err = r.wholeDocument(chunk)
 			} else {

@@ -158,6 +158,26 @@ func TestOpsAreBounded(t *testing.T) {
 	})
 }
 
+// Reading a document may take seconds, in which others' compressed changes don't wait.
+func TestDocumentsAndCompressedChangesDontWaitForEachOther(t *testing.T) {
+	s := readSample(t, "erp-invoice-0")
+	r := newRig(t, Options{})
+	a, b := r.connect(alice(), "a", ""), r.connect(bob(), "b", "")
+	m := protocol.Message{Version: protocol.V2, Heads: s.heads, Changes: [][]byte{s.chunk.Raw}}
+	doc := wire.Sync{SenderID: "a", Document: docA, Data: m.Append(nil)}
+	edit := b.edit(docB, "x")
+	change := wire.Sync{SenderID: "b", Document: docB, Data: rawSync([]crdt.Hash{edit.Hash}, compressed(t, edit))}
+
+	r.hub.whole <- struct{}{}
+	a.send(doc)
+	b.send(change)
+	waitFor(t, "change", func() bool { return r.hub.Stats().Changes == 1 })
+	r.hub.inflate <- struct{}{}
+	<-r.hub.whole
+	waitFor(t, "document", func() bool { return r.hub.Stats().Changes == uint64(len(s.changes))+1 })
+	<-r.hub.inflate
+}
+
 // A document of a few bytes may take as long to read as a message of any size.
 func TestOneDocumentInAMessage(t *testing.T) {
 	s := readSample(t, "erp-invoice-0")
