@@ -1,6 +1,7 @@
 package hostile
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -156,7 +157,54 @@ func (h *harness) bombs() []offenceChange {
 		list("bomb: seq 2^64-1", rawChange{actor: actor, seq: 1<<64 - 1, startOp: 1, columns: setColumns()}.chunk()),
 		list("bomb: a chunk of 2^40 bytes", slices.Concat([]byte{0x85, 0x6f, 0x4a, 0x83, 0, 0, 0, 0, 1}, deep(many))),
 	}
-	return append(out, deflateBombs(actor)...)
+	return slices.Concat(out, deflateBombs(actor), documentBombs(actor))
+}
+
+// documentBombs are documents with a right checksum.
+func documentBombs(actor []byte) []offenceChange {
+	document := func(changes, rows []column) []byte {
+		data := slices.Concat([]byte{1, 16}, actor, []byte{1}, make([]byte, 32), metadata(changes), metadata(rows))
+		for _, c := range slices.Concat(changes, rows) {
+			data = append(data, c.data...)
+		}
+		hash := sha256.Sum256(append(binary.AppendUvarint([]byte{0}, uint64(len(data))), data...))
+		return container(0, [4]byte(hash[:4]), data)
+	}
+	run := func(n int64, value ...byte) []byte { return append(sleb(n), value...) }
+	// empty returns n changes without ops, each of which depends on the one before.
+	empty := func(n int64) []column {
+		return []column{
+			{0x01, run(n, 0)}, {0x03, run(n, 1)}, {0x13, run(n, 0)}, {0x23, run(n, 0)},
+			{0x40, append([]byte{0x7f, 0}, run(n-1, 1)...)}, {0x43, append([]byte{0x7f, 0}, run(n-2, 1)...)}, {0x56, run(n, 7)},
+		}
+	}
+	rows := func(n int64) []column {
+		return []column{
+			{0x15, run(n, 1, 'a')}, {0x21, run(n, 0)}, {0x23, run(n, 1)}, {0x34, binary.AppendUvarint(nil, uint64(n))},
+			{0x42, run(n, 1)}, {0x56, run(n, 0)}, {0x80, run(n, 0)},
+		}
+	}
+	gigabyte := make([][]byte, 1024)
+	for i := range gigabyte {
+		gigabyte[i] = make([]byte, 1<<20)
+	}
+	return []offenceChange{
+		{name: "document bomb: 2^40 changes", chunks: [][]byte{document(empty(1<<40), nil)}},
+		{name: "document bomb: 5,000,000 changes", chunks: [][]byte{document(empty(5_000_000), nil)}},
+		{name: "document bomb: 400,000 changes", chunks: [][]byte{document(empty(400_000), nil)}},
+		{name: "document bomb: 2^40 rows", chunks: [][]byte{document(empty(3), rows(1<<40))}},
+		{name: "document bomb: 5,000,000 rows of one change", chunks: [][]byte{document(empty(3), rows(5_000_000))}},
+		{name: "document bomb: a column of 1 GiB", chunks: [][]byte{document(empty(3), []column{{0x21 | 8, deflate(gigabyte...)}})}},
+	}
+}
+
+// metadata lists columns.
+func metadata(columns []column) []byte {
+	b := binary.AppendUvarint(nil, uint64(len(columns)))
+	for _, c := range columns {
+		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(c.spec)), uint64(len(c.data)))
+	}
+	return b
 }
 
 // deflateBombs are compressed changes. Those below the limit have a right checksum: they must be inflated to be judged.

@@ -159,7 +159,8 @@ func (r *reading) change(chunk crdt.Chunk) error {
 // wholeDocument takes those changes of a document that aren't known already.
 // When all heads of its sender are known, none of them is new. A message has one
 // document at most, and nothing counts after one that is refused: reading one
-// may cost as much as a message may.
+// may cost as much as a message may. A big one has to be proven before anything
+// of it is kept.
 func (r *reading) wholeDocument(chunk crdt.Chunk) error {
 	if r.document {
 		return r.tooMuch(crdt.Hash{}, errDocuments)
@@ -168,10 +169,42 @@ func (r *reading) wholeDocument(chunk crdt.Chunk) error {
 	if r.in.link.document.knowsAll(r.in.sync.Heads) {
 		return nil
 	}
+	before := *r
+	err := r.readDocument(chunk, smallDocument, r.take)
+	if errors.Is(err, errBig) {
+		*r = before
+		if err = r.readDocument(chunk, r.in.link.peer.hub.opts.MaxInflated, func(*crdt.DocumentChange) error { return nil }); err == nil {
+			*r = before
+			err = r.readDocument(chunk, r.in.link.peer.hub.opts.MaxInflated, r.take)
+		}
+	}
+	if err == nil {
+		return nil
+	}
+	clear(r.changes[len(before.changes):])
+	r.changes = before.changes // the document has proven nothing
+	if !errors.Is(err, errInflated) && !errors.Is(err, errOps) {
+		r.refuse(err)
+	}
+	return err
+}
+
+const (
+	// smallDocument is how big a document's changes may be to be kept before they are proven.
+	smallDocument = 1 << 20
+	// keptChange is what a change takes in memory besides its bytes.
+	keptChange = 256
+)
+
+var errBig = errors.New("the document is big")
+
+// readDocument calls take for the unknown changes of a document, up to a total
+// size. After an error what it took is void.
+func (r *reading) readDocument(chunk crdt.Chunk, most int, take func(*crdt.DocumentChange) error) error {
 	h := r.in.link.peer.hub
 	limits := h.opts.Changes
 	limits.ChunkBytes = h.opts.MaxInflated
-	before := len(r.changes)
+	size := 0
 	_, err := chunk.ParseDocument(limits, func(c crdt.DocumentChange) error {
 		if r.in.link.document.knows(c.Hash) {
 			return nil
@@ -179,23 +212,21 @@ func (r *reading) wholeDocument(chunk crdt.Chunk) error {
 		if most := h.changeBytes(); len(c.Raw) > most {
 			return &crdt.RefusalError{Hash: c.Hash, Reason: crdt.ReasonLimit, Detail: "a change is bigger than a message may be"}
 		}
-		if err := r.grow(c.Hash, len(c.Raw), c.NumOps); err != nil {
+		if err := r.grow(c.Hash, len(c.Raw)+keptChange, c.NumOps); err != nil {
 			return err
 		}
-		change, err := c.Keep(r.keep(c.Raw))
-		if err != nil {
-			return err
+		if size += len(c.Raw) + keptChange; size > most {
+			return errBig
 		}
-		r.changes = append(r.changes, change)
-		return nil
+		return take(&c)
 	})
+	return err
+}
+
+func (r *reading) take(c *crdt.DocumentChange) error {
+	change, err := c.Keep(r.keep(c.Raw))
 	if err == nil {
-		return nil
-	}
-	clear(r.changes[before:])
-	r.changes = r.changes[:before] // the document has proven nothing
-	if !errors.Is(err, errInflated) && !errors.Is(err, errOps) {
-		r.refuse(err)
+		r.changes = append(r.changes, change)
 	}
 	return err
 }
