@@ -20,6 +20,11 @@ func firstSync(ctx context.Context, o Options, r *report) error {
 	if err != nil {
 		return err
 	}
+	select {
+	case <-time.After(rest):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	for _, v := range []struct {
 		name      string
 		advertise protocol.Advertise
@@ -35,6 +40,9 @@ func firstSync(ctx context.Context, o Options, r *report) error {
 	}
 	return nil
 }
+
+// rest is how long nobody touches the document, so that a server can bring it into the form in which it keeps it.
+const rest = time.Second
 
 // uploadWindow is how many changes are under way while a history is built.
 const uploadWindow = 200

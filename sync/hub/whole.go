@@ -51,5 +51,6 @@ func (d *document) wholeDocument() (w protocol.Whole, err error) {
 	if w.Chunks != nil {
 		d.hub.stats.documents.Add(1)
 	}
+	d.snapshotIfDue(true) // so that the next one is sent less
 	return w, err
 }
