@@ -21,6 +21,13 @@ type hookedStore struct {
 	onAppend func(a store.Append, through func() error, done func(error)) error
 	onDone   func(a store.Append)
 	onRead   func(store.DocKey) error
+
+	chunks atomic.Uint64 // snapshots read
+}
+
+func (s *hookedStore) ViewChunk(key store.DocKey, fn func(store.Snapshot) error) error {
+	s.chunks.Add(1)
+	return s.Store.ViewChunk(key, fn)
 }
 
 func (s *hookedStore) set(change func(*hookedStore)) {

@@ -23,9 +23,13 @@ var errFull = errors.New("the message is full")
 func (d *document) wholeDocument() (w protocol.Whole, err error) {
 	limit := d.hub.wholeBytes()
 	n := d.graph.Len()
+	if d.stored.SnapshotBytes > uint64(limit) {
+		return w, nil // not worth the reading
+	}
 	err = unreplaced(func() error {
 		w = protocol.Whole{}
 		if err := d.hub.store.ViewChunk(d.key, func(s store.Snapshot) error {
+			d.stored.SnapshotBytes = uint64(len(s.Chunk))
 			if len(s.Chunk) <= limit {
 				w.Document = int(s.Changes)
 				w.Chunks = append(slices.Grow([]byte(nil), min(limit, len(s.Chunk)+int(d.stored.TailBytes))), s.Chunk...)

@@ -265,18 +265,19 @@ func TestSnapshotOfAnOpenDocument(t *testing.T) {
 // A document too big for one message is sent change by change, in as many as it takes.
 func TestDocumentBeyondAMessage(t *testing.T) {
 	s := readSample(t, "history-10k")
-	r := newRig(t, Options{})
-	s.upload(t, r)
-	s.snapshot(t, r)
-	r.stop()
-	r.start(Options{MaxMessage: 40 << 10})
+	r, hooked := newHookedRig(t, Options{MaxMessage: 40 << 10})
+	s.store(t, r, store.Snapshot{Changes: uint64(len(s.changes)), Chunk: s.chunk.Raw, Graph: s.graph(t, len(s.changes)).AppendRecord(nil)})
 	a := r.connect(alice(), "a", "")
 	a.docs[docA] = s.replica(t, 0, current)
 	a.request(docA)
 	messages, _ := a.syncs(s)
 	t.Logf("%d messages", messages)
-	if n := r.hub.Stats().WholeDocuments; n != 0 {
-		t.Errorf("%d whole documents", n)
+	stats := r.hub.Stats()
+	if stats.WholeDocuments != 0 {
+		t.Errorf("%d whole documents", stats.WholeDocuments)
+	}
+	if n := hooked.chunks.Load(); n != stats.Decodes {
+		t.Errorf("the snapshot was read %d times, want %d", n, stats.Decodes)
 	}
 }
 
