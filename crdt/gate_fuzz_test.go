@@ -24,7 +24,7 @@ func FuzzGate(f *testing.F) {
 		if len(program) > 2000 {
 			return
 		}
-		m := gateMachine{program: program, graph: NewGraph(), ops: NewOpSet(), ids: []OpID{{}}}
+		m := gateMachine{program: program, graph: NewGraph(), ops: NewOpSet(), ids: []OpID{{}}, kinds: make(map[OpID]Action)}
 		for len(m.program) > 0 && len(m.accepted) < 50 {
 			m.step(t)
 		}
@@ -41,6 +41,14 @@ type gateMachine struct {
 	accepted []*Change
 	ids      []OpID // of accepted ops and some others; the first is zero
 	objects  []OpID
+	kinds    map[OpID]Action
+	places   []gatePlace // of accepted ops that aren't deletions
+}
+
+// gatePlace is an op with its key or element.
+type gatePlace struct {
+	obj, id OpID
+	key     Key
 }
 
 var gateActors = []ActorID{"b", "a", "c", "\x00d"}
@@ -82,29 +90,112 @@ func (m *gateMachine) step(t *testing.T) {
 		meta.StartOp = max(meta.StartOp, m.graph.maxOps[i]+1)
 	}
 	meta.StartOp += uint32(m.byte(12) / 10)
-	ids, objects := len(m.ids), len(m.objects)
+	ids, objects, places := len(m.ids), len(m.objects), len(m.places)
 	var ops []Op
-	for i := range m.byte(6) {
-		op := m.op()
-		op.ID = OpID{meta.StartOp + uint32(i), meta.Actor}
-		m.ids = append(m.ids, op.ID)
-		if op.Action.makesObject() {
-			m.objects = append(m.objects, op.ID)
+	for range m.byte(6) {
+		next := OpID{meta.StartOp + uint32(len(ops)), meta.Actor}
+		if m.byte(4) > 0 {
+			ops = append(ops, m.rightOps(next)...)
+		} else {
+			ops = append(ops, m.op(next))
 		}
-		ops = append(ops, op)
+		for i := len(m.ids) - ids; i < len(ops); i++ {
+			m.note(OpID{meta.StartOp + uint32(i), meta.Actor}, &ops[i])
+		}
 	}
 	c, err := EncodeChange(meta, ops)
 	if err == nil {
 		err = m.admit(t, c)
 	}
 	if err != nil {
-		m.ids, m.objects = m.ids[:ids], m.objects[:objects]
+		m.ids, m.objects, m.places = m.ids[:ids], m.objects[:objects], m.places[:places]
 		return
 	}
 	m.accepted = append(m.accepted, c)
 }
 
-func (m *gateMachine) op() Op {
+func (m *gateMachine) note(id OpID, op *Op) {
+	m.ids = append(m.ids, id)
+	if op.Action.makesObject() {
+		m.objects = append(m.objects, id)
+		m.kinds[id] = op.Action
+	}
+	key := op.Key
+	if op.Insert {
+		key = ElemKey(id)
+	}
+	if op.Action != ActionDelete {
+		m.places = append(m.places, gatePlace{op.Obj, id, key})
+	}
+}
+
+// rightOps returns ops of which most are acceptable, if the author knows all
+// that was accepted: edits of a text or list, or of what has a value already.
+func (m *gateMachine) rightOps(next OpID) []Op {
+	if len(m.places) == 0 {
+		return []Op{{Action: ActionMakeText, Key: MapKey("text")}}
+	}
+	if m.byte(10) == 0 { // an object inside one that is made after it
+		parent := OpID{next.Counter + 1, next.Actor}
+		inner := Op{Action: []Action{ActionMakeMap, ActionMakeText, ActionSet}[m.byte(3)], Obj: parent, Key: MapKey("k")}
+		return []Op{inner, {Action: ActionMakeMap, Key: MapKey("outer")}}
+	}
+	p := m.places[m.byte(len(m.places))]
+	if n := len(m.places); m.byte(2) == 0 {
+		p = m.places[n-1-m.byte(min(n, 20))]
+	}
+	if kind := m.kinds[p.id]; kind == ActionMakeText || kind == ActionMakeList {
+		return m.typed(p.id, OpID{}, next)
+	}
+	if p.key.IsElem && m.byte(2) == 0 {
+		return m.typed(p.obj, p.key.Elem, next)
+	}
+	op := Op{Action: []Action{ActionSet, ActionDelete, ActionDelete, ActionIncrement, ActionMakeMap}[m.byte(5)], Obj: p.obj, Key: p.key}
+	m.value(&op)
+	all := m.byte(3) == 0
+	for _, other := range m.places {
+		if other.obj == p.obj && other.key == p.key && (all || other.id == p.id) {
+			op.Preds = append(op.Preds, other.id)
+		}
+	}
+	slices.SortFunc(op.Preds, OpID.Compare)
+	return []Op{op}
+}
+
+// typed returns inserts one after the other, deletions of them from either end,
+// or a mark around them.
+func (m *gateMachine) typed(obj, after, next OpID) (ops []Op) {
+	first := next
+	n := 1 + m.byte(40)
+	for i := range n {
+		op := Op{Action: ActionSet, Obj: obj, Key: ElemKey(after), Insert: true, Value: StringValue("x")}
+		if m.kinds[obj] == ActionMakeText && m.byte(10) == 0 {
+			op = Op{Action: ActionMark, Obj: obj, Key: op.Key, Insert: true, HasMarkName: true, MarkName: "m", Value: IntValue(int64(i))}
+		} else if len(ops) > 0 && ops[len(ops)-1].Action == ActionMark && ops[len(ops)-1].HasMarkName {
+			op = Op{Action: ActionMark, Obj: obj, Key: op.Key, Insert: true, Expand: m.byte(2) == 0}
+			if at := m.places[m.byte(len(m.places))]; at.obj == obj && m.byte(2) == 0 {
+				op.Key = at.key
+			}
+		}
+		ops = append(ops, op)
+		if m.byte(8) > 0 {
+			after = next
+		}
+		next.Counter++
+	}
+	down := m.byte(2) == 0
+	for i := range m.byte(n + 1) {
+		elem := OpID{first.Counter + uint32(i), first.Actor}
+		if down {
+			elem.Counter = first.Counter + uint32(n-1-i)
+		}
+		ops = append(ops, Op{Action: ActionDelete, Obj: obj, Key: ElemKey(elem), Preds: []OpID{elem}})
+	}
+	return ops
+}
+
+// op returns an arbitrary op.
+func (m *gateMachine) op(next OpID) Op {
 	op := Op{Action: []Action{0, 1, 2, 3, 4, 5, 6, 7, 7, 7, 1, 1, 1, 3}[m.byte(14)], Key: MapKey(string(rune('a' + m.byte(3))))}
 	if m.byte(4) > 0 && len(m.objects) > 0 {
 		op.Obj = m.objects[max(0, len(m.objects)-1-m.byte(4))]
@@ -113,16 +204,10 @@ func (m *gateMachine) op() Op {
 			op.Insert = m.byte(3) > 0
 		}
 	}
-	switch op.Action {
-	case ActionSet:
-		op.Value = []Value{IntValue(int64(m.byte(100))), StringValue("ä"), StringValue(""), CounterValue(3), NullValue(), Float64Value(1.5)}[m.byte(6)]
-	case ActionIncrement:
-		op.Value = IntValue(int64(m.byte(5)))
-	case ActionMark:
-		if op.HasMarkName = m.byte(2) == 0; op.HasMarkName {
-			op.MarkName, op.Value, op.Expand = "m", BoolValue(true), m.byte(2) == 0
-		}
+	if m.byte(8) == 0 { // an object that a later op makes, or this one
+		op.Obj = OpID{next.Counter + uint32(m.byte(4)), next.Actor}
 	}
+	m.value(&op)
 	if !op.Insert {
 		for range m.byte(3) {
 			if id := m.id(); !id.IsZero() {
@@ -136,6 +221,20 @@ func (m *gateMachine) op() Op {
 		op.Preds = slices.Compact(op.Preds)
 	}
 	return op
+}
+
+// value gives an op a value that fits its action.
+func (m *gateMachine) value(op *Op) {
+	switch op.Action {
+	case ActionSet:
+		op.Value = []Value{IntValue(int64(m.byte(100))), StringValue("ä"), StringValue(""), CounterValue(3), NullValue(), Float64Value(1.5)}[m.byte(6)]
+	case ActionIncrement:
+		op.Value = IntValue(int64(m.byte(5)))
+	case ActionMark:
+		if op.HasMarkName = m.byte(2) == 0; op.HasMarkName {
+			op.MarkName, op.Value, op.Expand = "m", BoolValue(true), m.byte(2) == 0
+		}
+	}
 }
 
 func (m *gateMachine) admit(t *testing.T, c *Change) error {
@@ -179,6 +278,50 @@ func (m *gateMachine) check(t *testing.T) {
 	}
 	if d := cmp.Diff(rowTexts(t, m.ops), rowTexts(t, loaded)); d != "" {
 		t.Fatal(d)
+	}
+	for _, s := range []*OpSet{m.ops, loaded} {
+		for i := range s.objects {
+			if list := s.objects[i].list; list != nil {
+				checkSequence(t, s, list)
+			}
+		}
+	}
+	m.compareViews(t, loaded)
+}
+
+// compareViews reads both op sets, at present and before the last changes.
+func (m *gateMachine) compareViews(t *testing.T, loaded *OpSet) {
+	t.Helper()
+	last := m.accepted[len(m.accepted)-1-m.byte(len(m.accepted))]
+	clock, err := m.graph.Clock([]Hash{last.Hash})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := m.graph.Clock(m.graph.Heads())
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := m.ops.View()
+	for _, views := range [][2]View{{now, loaded.View()}, {now, m.ops.At(all)}, {m.ops.At(clock), loaded.At(clock)}} {
+		for _, obj := range append([]OpID{{}}, m.objects...) {
+			a, b := views[0], views[1]
+			if got, want := string(b.AppendTypedJSON(nil, obj)), string(a.AppendTypedJSON(nil, obj)); got != want {
+				t.Fatalf("object %s is %s, want %s", obj, got, want)
+			}
+			if got, want := b.Len(obj), a.Len(obj); got != want {
+				t.Fatalf("object %s has length %d, want %d", obj, got, want)
+			}
+			if d := cmp.Diff(slices.Collect(a.Spans(obj)), slices.Collect(b.Spans(obj)), cmp.AllowUnexported(Value{})); d != "" {
+				t.Fatal(d)
+			}
+			for i := range m.places {
+				if p := &m.places[i]; p.obj == obj {
+					if d := cmp.Diff(a.Conflicts(obj, p.key), b.Conflicts(obj, p.key), cmp.AllowUnexported(Value{})); d != "" {
+						t.Fatal(d)
+					}
+				}
+			}
+		}
 	}
 }
 
