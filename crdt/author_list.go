@@ -99,7 +99,7 @@ func (l *txList) find(index int) spot {
 }
 
 func (l *txList) findInBase(f *spot, p *piece, index int) {
-	e, start, _ := l.base.at(l.tx.s, p.at+index-f.start)
+	e, start, _ := l.base.at(p.at + index - f.start)
 	f.start += start - p.at
 	f.id, f.width = l.tx.s.actors.opID(e.id), e.width
 	f.off = l.base.rank(e.id) - p.from

@@ -133,7 +133,7 @@ func (l *txList) eachOf(p *piece, f *spot, index int, yield func(spot) bool) boo
 // eachOfBase yields elements without their position.
 func (l *txList) eachOfBase(p *piece, f *spot, index, end int, yield func(spot) bool) bool {
 	s := l.tx.s
-	cursor, start := l.base.cursorAtIndex(s, p.at+index-f.start)
+	cursor, start := l.base.cursorAtIndex(p.at + index - f.start)
 	f.start += start - p.at
 	var one [1]Item
 	for f.start < end && cursor.nextLive() {

@@ -49,7 +49,7 @@ func (l *txList) walkBase(w *markWalk, at position, p *piece) bool {
 		}
 		if span.complex {
 			id := l.tx.s.actors.opID(span.first)
-			if r := firstRow(l.base.cellAt(l.tx.s, span.first)); r.action == ActionMark {
+			if r := firstRow(l.base.cellAt(span.first)); r.action == ActionMark {
 				after := anchor{position{at.block, at.piece, start + 1 - p.from}, id}
 				w.visit(after, r.has(rowNamed), r.has(rowExpand))
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -272,7 +273,7 @@ func TestGoValues(t *testing.T) {
 	d := editable(t, "a")
 	mustEdit(t, d, func(tx *Tx) error {
 		for i, v := range []any{
-			nil, true, 7, int8(-7), uint16(7), 1.0, -0.0, 1.5, float32(0.25), 1e20, "text", Text("text"), StringValue("str"),
+			nil, true, 7, int8(-7), uint16(7), 1.0, math.Copysign(0, -1), 1.5, float32(0.25), 1e20, "text", Text("text"), StringValue("str"),
 			Counter(3), []byte{1}, time.UnixMilli(5), []any{}, map[string]any{},
 		} {
 			if _, err := tx.Set(Root, fmt.Sprintf("%02d", i), v); err != nil {

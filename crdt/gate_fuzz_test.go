@@ -166,7 +166,7 @@ func (m *gateMachine) rightOps(next OpID) []Op {
 // or a mark around them.
 func (m *gateMachine) typed(obj, after, next OpID) (ops []Op) {
 	first := next
-	n := 1 + m.byte(40)
+	n := 1 + m.byte(20)
 	for i := range n {
 		op := Op{Action: ActionSet, Obj: obj, Key: ElemKey(after), Insert: true, Value: StringValue("x")}
 		if m.kinds[obj] == ActionMakeText && m.byte(10) == 0 {

@@ -68,7 +68,7 @@ func (s *OpSet) checkPlace(i int, op *pendingOp) error {
 			return checkTarget(op, ref.action)
 		}
 	} else if op.obj < uint32(len(s.objects)) && s.objects[op.obj].list.has(op.elem) {
-		if c := s.objects[op.obj].list.cellAt(s, op.elem); c != nil {
+		if c := s.objects[op.obj].list.cellAt(op.elem); c != nil {
 			return checkTarget(op, c.find(&s.actors, op.elem).action)
 		}
 		return nil
@@ -99,7 +99,7 @@ func (s *OpSet) hasRow(i int, op *pendingOp, pred lamport) bool {
 		return false
 	}
 	list := s.objects[op.obj].list
-	if c := list.cellAt(s, op.elem); c != nil {
+	if c := list.cellAt(op.elem); c != nil {
 		return c.find(&s.actors, pred) != nil
 	}
 	return pred == op.elem && list.has(pred)

@@ -63,7 +63,7 @@ func (s *OpSet) beginsBefore(end *pendingOp, begin lamport) bool {
 		return false
 	}
 	list := s.objects[end.obj].list
-	c := list.cellAt(s, begin)
+	c := list.cellAt(begin)
 	if c == nil {
 		return false
 	}

@@ -11,16 +11,13 @@ func TestMarkEndsAgainstOrder(t *testing.T) {
 		s := NewOpSet()
 		text := OpID{1, "m"}
 		elems := []OpID{{}}
-		begins := []OpID{}
 		base := []Op{{Action: ActionMakeText, Key: MapKey("t")}}
 		for i := range 1 + rng.IntN(8) {
 			op := Op{Action: ActionSet, Obj: text, Insert: true, Key: ElemKey(elems[rng.IntN(len(elems))]), Value: StringValue("x")}
-			id := OpID{uint32(i + 2), "m"}
 			if rng.IntN(3) == 0 {
 				op.Action, op.HasMarkName, op.MarkName = ActionMark, true, "b"
-				begins = append(begins, id)
 			}
-			elems = append(elems, id)
+			elems = append(elems, OpID{uint32(i + 2), "m"})
 			base = append(base, op)
 		}
 		mustApply(t, s, ChangeMeta{Actor: "m", Seq: 1, StartOp: 1}, base)
@@ -87,7 +84,7 @@ func mustApply(t *testing.T, s *OpSet, meta ChangeMeta, ops []Op) {
 // marksInOrder reports whether each end in the only text stands behind its begin.
 func marksInOrder(s *OpSet) bool {
 	begins := make(map[lamport]bool)
-	for c := s.objects[1].list.cursor(s); c.next(); {
+	for c := s.objects[1].list.cursor(); c.next(); {
 		if c.simple {
 			continue
 		}

@@ -66,7 +66,7 @@ func (w *rowWalk) object(o *object) error {
 
 func (w *rowWalk) list(q *sequence) error {
 	w.row.isElem = true
-	for c := q.cursor(w.s); c.next(); {
+	for c := q.cursor(); c.next(); {
 		w.row.elem, w.row.insert = w.id(c.ref), true
 		if c.simple {
 			r := row{id: c.id, action: ActionSet}

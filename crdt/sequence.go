@@ -180,21 +180,12 @@ func (q *sequence) cell(s *OpSet, id lamport) *cell {
 
 // cellAt returns the cell of a complex element, nil if there is none. The
 // pointer is valid until the next change of q.
-func (q *sequence) cellAt(_ *OpSet, id lamport) *cell {
+func (q *sequence) cellAt(id lamport) *cell {
 	h, _ := q.find(id)
 	if h == 0 || !q.spans.at(h).complex {
 		return nil
 	}
 	return q.cells.at(uint32(q.spans.at(h).succ))
-}
-
-// succOf returns the deletion of a simple element, 0 for none.
-func (q *sequence) succOf(id lamport) (succ lamport, simple bool) {
-	h, i := q.find(id)
-	if h == 0 || q.spans.at(h).complex {
-		return 0, false
-	}
-	return q.spans.at(h).succOf(i), true
 }
 
 // delete makes op del the successor of a simple element that has none. For

@@ -76,20 +76,12 @@ func BenchmarkSequenceRead(b *testing.B) {
 		})
 		b.Run(name+"/at", func(b *testing.B) {
 			for b.Loop() {
-				q.at(s, rng.IntN(benchElements))
+				q.at(rng.IntN(benchElements))
 			}
 		})
 		b.Run(name+"/next", func(b *testing.B) {
 			for b.Loop() {
-				for c := q.cursor(s); c.next(); {
-				}
-			}
-			perElement(b, benchElements)
-		})
-		b.Run(name+"/prev", func(b *testing.B) {
-			for b.Loop() {
-				c, _ := q.cursorAtIndex(s, benchElements)
-				for c.prev() {
+				for c := q.cursor(); c.next(); {
 				}
 			}
 			perElement(b, benchElements)

@@ -13,7 +13,7 @@ type element struct {
 // cursor is a place between elements. It is valid until the next change of the
 // sequence.
 type cursor struct {
-	element // that the last call of next, nextLive or prev went over
+	element // that the last call of next or nextLive went over
 
 	q    *sequence
 	l    *seqLeaf // nil in an empty sequence
@@ -24,7 +24,7 @@ type cursor struct {
 }
 
 // cursor returns the place before the first element.
-func (q *sequence) cursor(_ *OpSet) cursor {
+func (q *sequence) cursor() cursor {
 	if q.head == 0 {
 		return cursor{q: q}
 	}
@@ -33,22 +33,22 @@ func (q *sequence) cursor(_ *OpSet) cursor {
 
 // cursorAt returns the place before an element; that before the first one if
 // there is no such element.
-func (q *sequence) cursorAt(s *OpSet, id lamport) cursor {
+func (q *sequence) cursorAt(id lamport) cursor {
 	h, i := q.find(id)
 	if h == 0 {
-		return q.cursor(s)
+		return q.cursor()
 	}
 	return q.cursorIn(h, i)
 }
 
 // cursorAtIndex returns the place before the visible element that covers an
 // index, or at the end if there is none, and the width before the place.
-func (q *sequence) cursorAtIndex(s *OpSet, index int) (c cursor, start int) {
+func (q *sequence) cursorAtIndex(index int) (c cursor, start int) {
 	switch {
 	case index < 0:
 		index = 0
 	case q.head == 0:
-		return q.cursor(s), 0
+		return q.cursor(), 0
 	case index >= q.shown:
 		l := q.leaves.at(q.tail)
 		h := l.spans[l.n-1]
@@ -113,27 +113,6 @@ func (c *cursor) nextLive() bool {
 	return false
 }
 
-// prev goes back over the element in front of the place; false at the start.
-func (c *cursor) prev() bool {
-	switch {
-	case c.l == nil:
-		return false
-	case c.i > 0:
-	case c.slot > 0:
-		c.enter(c.l, c.slot-1)
-		c.i = int(c.p.count)
-	case c.l.before != 0:
-		l := c.q.leaves.at(c.l.before)
-		c.enter(l, int(l.n)-1)
-		c.i = int(c.p.count)
-	default:
-		return false
-	}
-	c.seek(c.i - 1)
-	c.read()
-	return true
-}
-
 func (c *cursor) nextSpan() bool {
 	switch {
 	case c.slot+1 < int(c.l.n):
@@ -169,11 +148,11 @@ func (c *cursor) read() int {
 }
 
 // at returns the visible element that covers an index and where it starts.
-func (q *sequence) at(s *OpSet, index int) (e element, start int, ok bool) {
+func (q *sequence) at(index int) (e element, start int, ok bool) {
 	if index < 0 || index >= q.shown {
 		return element{}, 0, false
 	}
-	c, start := q.cursorAtIndex(s, index)
+	c, start := q.cursorAtIndex(index)
 	c.next()
 	return c.element, start, true
 }

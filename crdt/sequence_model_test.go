@@ -186,10 +186,7 @@ func (m *seqModel) set() {
 	}
 	e := m.elements[id]
 	simple := e.simple
-	if got, gotSimple := m.q.succOf(id); gotSimple != simple || got != e.succ {
-		m.Fatalf("succOf returned %x, %v, want %x, %v", got, gotSimple, e.succ, simple)
-	}
-	if got := m.q.cellAt(m.s, id); (got != nil) == simple {
+	if got := m.q.cellAt(id); (got != nil) == simple {
 		m.Fatalf("cellAt returned %v of an element with simple %v", got, simple)
 	}
 	c := m.q.cell(m.s, id)
@@ -213,7 +210,7 @@ func (m *seqModel) compare() {
 	m.Helper()
 	checkSequence(m.T, m.s, m.q)
 	at := 0
-	c, live := m.q.cursor(m.s), m.q.cursor(m.s)
+	c, live := m.q.cursor(), m.q.cursor()
 	for rank, id := range m.order {
 		want := m.elements[id]
 		if !c.next() {
@@ -238,14 +235,8 @@ func (m *seqModel) compare() {
 	if c.next() || live.nextLive() || m.q.length() != len(m.order) || m.q.width() != at {
 		m.Fatalf("%d elements of width %d, want %d of %d", m.q.length(), m.q.width(), len(m.order), at)
 	}
-	for _, id := range slices.Backward(m.order) {
-		if !c.prev() {
-			m.Fatal("cursor going back ends too early")
-		}
-		m.same(c.element, m.elements[id])
-	}
-	end, start := m.q.cursorAtIndex(m.s, at)
-	if _, _, ok := m.q.at(m.s, at); ok || c.prev() || end.next() || start != at {
+	end, start := m.q.cursorAtIndex(at)
+	if _, _, ok := m.q.at(at); ok || end.next() || start != at {
 		m.Fatal("there are elements beyond the ends")
 	}
 }
@@ -253,7 +244,7 @@ func (m *seqModel) compare() {
 // compareIndexes checks what covers the indexes of an element that starts at at.
 func (m *seqModel) compareIndexes(want *element, at int) {
 	m.Helper()
-	c := m.q.cursorAt(m.s, want.id)
+	c := m.q.cursorAt(want.id)
 	if !c.next() {
 		m.Fatal("no element at a cursor")
 	}
@@ -262,7 +253,7 @@ func (m *seqModel) compareIndexes(want *element, at int) {
 		if want.width == 0 {
 			break
 		}
-		e, start, ok := m.q.at(m.s, i)
+		e, start, ok := m.q.at(i)
 		if !ok || start != at {
 			m.Fatalf("index %d is in an element from %d, want %d", i, start, at)
 		}
@@ -281,7 +272,7 @@ func (m *seqModel) same(got element, want *element) {
 // rebuild loads the same elements anew.
 func (m *seqModel) rebuild() *sequence {
 	b := newSequenceBuilder(m.s, m.q.text)
-	for c := m.q.cursor(m.s); c.next(); {
+	for c := m.q.cursor(); c.next(); {
 		if c.simple {
 			b.add(c.ref, c.id, c.value, c.succ)
 		} else {

@@ -41,7 +41,7 @@ func (v View) strings(o *object) iter.Seq[[]byte] {
 			}
 			return
 		}
-		c := o.list.cursor(v.s)
+		c := o.list.cursor()
 		for ok := c.l != nil; ok; ok = c.nextSpan() {
 			if c.p.complex {
 				c.next()

@@ -45,7 +45,7 @@ func (v View) Element(obj OpID, index int) (Element, bool) {
 	}
 	object := &v.s.objects[o]
 	if v.clock == nil {
-		e, start, ok := object.list.at(v.s, index)
+		e, start, ok := object.list.at(index)
 		if !ok {
 			return Element{}, false
 		}
@@ -71,7 +71,7 @@ func (v View) Elements(obj OpID, from int) iter.Seq[Element] {
 		}
 		r := v.reader(&v.s.objects[o])
 		if v.clock == nil {
-			r.cursor, r.end = v.s.objects[o].list.cursorAtIndex(v.s, from)
+			r.cursor, r.end = v.s.objects[o].list.cursorAtIndex(from)
 		}
 		for r.next() {
 			if r.end > from && !yield(r.element()) {
@@ -123,7 +123,7 @@ type elementReader struct {
 }
 
 func (v View) reader(o *object) *elementReader {
-	return &elementReader{v: v, text: o.kind == ActionMakeText, cursor: o.list.cursor(v.s)}
+	return &elementReader{v: v, text: o.kind == ActionMakeText, cursor: o.list.cursor()}
 }
 
 // step goes to the next element, visible or not.
@@ -189,7 +189,7 @@ func (v View) elementOf(q *sequence, id lamport) (element, bool) {
 	if !q.has(id) {
 		return element{}, false
 	}
-	c := q.cursorAt(v.s, id)
+	c := q.cursorAt(id)
 	c.next()
 	return c.element, true
 }

@@ -161,7 +161,7 @@ func (w *opMaker) place(obj OpID, key Key, text bool) {
 func (w *opMaker) list(id OpID, obj *object) {
 	text := obj.kind == ActionMakeText
 	elems, marks := []OpID{{}}, map[int]bool{0: true}
-	for c := obj.list.cursor(w.seen); c.next(); {
+	for c := obj.list.cursor(); c.next(); {
 		if !c.simple && c.cell.find(&w.seen.actors, c.id).action == ActionMark {
 			marks[len(elems)] = true
 		}
