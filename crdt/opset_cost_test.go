@@ -26,8 +26,11 @@ func TestOpsBesideLongString(t *testing.T) {
 		{Action: ActionSet, Obj: text, Key: ElemKey(first), Insert: true, Value: StringValue("x")},
 	})
 	change(s, 2, 4, func(i int) Op {
-		elem := []OpID{first, second}[i%2]
-		return Op{Action: ActionIncrement, Obj: text, Key: ElemKey(elem), Value: IntValue(1)}
+		op := Op{Action: ActionSet, Obj: text, Key: ElemKey([]OpID{first, second}[i%2]), Value: StringValue("y")}
+		if i%4 > 1 {
+			op.Action, op.Value, op.Preds = ActionDelete, NullValue(), []OpID{{uint32(i + 2), "a"}}
+		}
+		return op
 	})
 	if width := s.View().Len(text); width != len(long)/2+1 {
 		t.Error(width)
