@@ -149,7 +149,9 @@ func openFile(dir string) (db *bbolt.DB, err error) {
 	}
 	path := filepath.Join(dir, fileName)
 	_, statErr := os.Stat(path)
-	db, err = openBolt(path, bbolt.Options{FreelistType: bbolt.FreelistMapType, InitialMmapSize: initialMmap})
+	// The list of free pages, which grows with what snapshots have replaced, would be written with each commit. It is
+	// found again by walking the pages when the file is opened.
+	db, err = openBolt(path, bbolt.Options{FreelistType: bbolt.FreelistMapType, NoFreelistSync: true, InitialMmapSize: initialMmap})
 	if err != nil {
 		return nil, err
 	}
