@@ -198,7 +198,13 @@ func (w *rleWriter) reset(kind valueKind) {
 	*w = rleWriter{kind: kind, out: w.out[:0], literal: w.literal[:0]}
 }
 
-func (w *rleWriter) appendUint(v uint64) { w.appendRow(v, nil) }
+func (w *rleWriter) appendUint(v uint64) {
+	if w.record == recordRun && w.num == v {
+		w.count++ // of a column of numbers, whose values have no str
+		return
+	}
+	w.appendRow(v, nil)
+}
 
 func (w *rleWriter) appendRow(num uint64, str []byte) {
 	same := w.num == num && bytes.Equal(w.str, str)
@@ -221,11 +227,16 @@ func (w *rleWriter) appendRow(num uint64, str []byte) {
 }
 
 func (w *rleWriter) appendNull() {
-	if w.record != recordNulls {
-		w.flush()
-		w.record, w.count = recordNulls, 0
+	if w.record == recordNulls {
+		w.count++
+		return
 	}
-	w.count++
+	w.startNulls()
+}
+
+func (w *rleWriter) startNulls() {
+	w.flush()
+	w.record, w.count = recordNulls, 1
 }
 
 // flush writes the open record.

@@ -13,8 +13,13 @@ func (d *Doc) Save() []byte {
 }
 
 func (d *Doc) saveDocument() []byte {
-	actors := d.graph.authorIDs()
-	slices.Sort(actors)
+	authors := d.graph.authorIDs()
+	actors := slices.Sorted(slices.Values(authors))
+	ranks := make([]uint32, len(authors))
+	for i, a := range authors {
+		at, _ := slices.BinarySearch(actors, a)
+		ranks[i] = uint32(at)
+	}
 	w := newDocumentWriter()
 	d.ops.rows(actors, func(r *docRow) error {
 		w.addRow(r)
@@ -23,11 +28,9 @@ func (d *Doc) saveDocument() []byte {
 	var row changeRow
 	var deps []uint32
 	for i := range d.graph.Len() {
-		author, seq := d.graph.Author(i)
-		at, _ := slices.BinarySearch(actors, author)
 		deps = d.meta.depsOf(deps[:0], d.graph, i)
 		row = changeRow{
-			actor: uint32(at), seq: seq, maxOp: d.graph.maxOps[i], time: d.meta.times[i],
+			actor: ranks[d.graph.authors[i]&^totalBit], seq: d.graph.seqs[i], maxOp: d.graph.maxOps[i], time: d.meta.times[i],
 			message: d.meta.messages.get(i), deps: deps, extra: d.meta.extra.get(i),
 		}
 		w.addChange(&row)
