@@ -67,6 +67,11 @@ func (o *office) cold(n int) (url string, heads []string) {
 	})
 	o.node.Stop()
 	o.node.Run()
+	eventually(o.t, "the node has deleted what the snapshot replaces", func() bool {
+		before := o.node.CPU()
+		time.Sleep(300 * time.Millisecond)
+		return o.node.CPU()-before < time.Millisecond
+	})
 	return id.URL{Document: doc}.String(), []string{head.String()}
 }
 
