@@ -51,11 +51,12 @@ func TestIdleDocumentMemory(t *testing.T) {
 			if cache == 1 {
 				waitFor(t, "eviction", func() bool { return r.hub.Stats().CacheBytes == 0 })
 			}
-			perDocument := (heap() - before) / documents
-			t.Logf("%d bytes for an open idle document, %d of them counted as cache", perDocument, r.hub.Stats().CacheBytes/documents)
-			if perDocument > idleDocumentBytes*memoryFactor {
-				t.Errorf("an open idle document takes %d bytes, want at most %d", perDocument, idleDocumentBytes)
-			}
+			// What other tests of the package leave behind goes in the meantime.
+			waitFor(t, "at most 2048 bytes for an open idle document", func() bool {
+				perDocument := (heap() - before) / documents
+				t.Logf("%d bytes for an open idle document, %d of them counted as cache", perDocument, r.hub.Stats().CacheBytes/documents)
+				return perDocument <= idleDocumentBytes*memoryFactor
+			})
 			if n := r.hub.Stats().Documents; n < documents {
 				t.Errorf("%d documents are open, want %d", n, documents)
 			}
