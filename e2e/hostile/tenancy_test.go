@@ -245,8 +245,12 @@ func (h *harness) quiet(doc id.DocumentID) {
 		}
 	}
 	hidden := []string{canary, signature, strings.Split(token, ".")[1]}
+	told := func(line string) bool { return strings.Contains(line, "change refused") }
 	logs := h.node.Logs()
-	if !slices.ContainsFunc(logs, func(line string) bool { return strings.Contains(line, "change refused") }) {
+	for deadline := time.Now().Add(answerTimeout); !slices.ContainsFunc(logs, told) && time.Now().Before(deadline); logs = h.node.Logs() {
+		time.Sleep(10 * time.Millisecond) // the log is read behind the node
+	}
+	if !slices.ContainsFunc(logs, told) {
 		h.Error("the log doesn't tell of the refused change: it can't show what it hides")
 	}
 	for _, line := range logs {
