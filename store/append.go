@@ -4,26 +4,41 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 )
 
 // Append queues changes for the next group commit and returns at once; the package comment says how done is called.
 // The slices within a belong to the store until then. done gets ErrGap when First isn't the number of changes stored,
-// and ErrCorrupt when the document's own records are damaged; other documents go on.
+// ErrPurged when the document was purged, what Put's done gets for records and audit entries, and ErrCorrupt when the
+// document's own records are damaged; other documents go on.
 func (s *Store) Append(ctx context.Context, a Append, done func(error)) error {
 	if err := a.validate(); err != nil {
 		return fmt.Errorf("append to document %s: %w", a.Doc.Document, err)
 	}
-	size := hashSize * len(a.Heads)
-	for _, c := range a.Changes {
-		size += indexedKeySize + hashSize + len(c.Bytes)
+	u := a.unit()
+	apply := func(b *batch) error { return b.putUnits([]unit{u}) }
+	return s.submit(ctx, u.size(), apply, done)
+}
+
+// AppendAll queues several Appends as one write: all of them take effect, in their order, or none. Of two to one
+// document, the second has to continue the first.
+func (s *Store) AppendAll(ctx context.Context, list []Append, done func(error)) error {
+	if len(list) == 0 {
+		return fmt.Errorf("append nothing: %w", ErrInvalid)
 	}
-	apply := func(b *batch) error {
-		if err := b.append(&a); err != nil {
-			return fmt.Errorf("append to document %s: %w", a.Doc.Document, err)
+	units, size := make([]unit, len(list)), 0
+	for i := range list {
+		if err := list[i].validate(); err != nil {
+			return fmt.Errorf("append to document %s: %w", list[i].Doc.Document, err)
 		}
-		return nil
+		units[i] = list[i].unit()
+		size += units[i].size()
 	}
-	return s.submit(ctx, size, apply, done)
+	return s.submit(ctx, size, func(b *batch) error { return b.putUnits(units) }, done)
+}
+
+func (a *Append) unit() unit {
+	return unit{company: a.Doc.Company, changes: a, records: a.Records, audit: a.Audit}
 }
 
 func (a *Append) validate() error {
@@ -38,13 +53,14 @@ func (a *Append) validate() error {
 			return fmt.Errorf("change %x isn't a type 1 chunk with that hash: %w", c.Hash, ErrInvalid)
 		}
 	}
-	if err := checkText("company", a.Doc.Company, false); err != nil {
-		return err
-	}
 	if err := checkText("user", a.By.User, false); err != nil {
 		return err
 	}
-	return checkText("device", a.By.Device, true)
+	if err := checkText("device", a.By.Device, true); err != nil {
+		return err
+	}
+	u := a.unit()
+	return u.validate()
 }
 
 var changeMagic = []byte{0x85, 0x6f, 0x4a, 0x83}
@@ -58,35 +74,65 @@ func plausible(hash, chunk []byte) bool {
 		chunk[8] == 1
 }
 
-// append checks all that can be refused before it writes.
-func (b *batch) append(a *Append) error {
+// plannedAppend is an Append that can't be refused any more.
+type plannedAppend struct {
+	*Append
+	company uint32
+	key     []byte
+	doc     document // as it will be, but for the heads
+	run     run      // the one that the changes are in
+}
+
+// planAppend checks all that can be refused. Those planned before in the same write are taken as done.
+func (b *batch) planAppend(a *Append, earlier []plannedAppend) (plannedAppend, error) {
 	company, err := b.mintCompany(a.Doc.Company)
 	if err != nil {
-		return err
+		return plannedAppend{}, err
 	}
-	key := append(appendU32(make([]byte, 0, indexedKeySize), company), a.Doc.Document[:]...)
-	doc, _, err := b.document(key)
-	if err != nil {
-		return err
+	p := plannedAppend{Append: a, company: company}
+	p.key = append(appendU32(make([]byte, 0, indexedKeySize), company), a.Doc.Document[:]...)
+	var last *run
+	if i := slices.IndexFunc(earlier, func(e plannedAppend) bool { return bytes.Equal(e.key, p.key) }); i >= 0 {
+		for _, e := range earlier[i:] {
+			if bytes.Equal(e.key, p.key) {
+				p.doc, last = e.doc, &e.run
+			}
+		}
+	} else if p.doc, _, err = b.document(p.key); err != nil {
+		return plannedAppend{}, err
 	}
-	if doc.changes != a.First {
-		return fmt.Errorf("first index is %d, %d changes are stored: %w", a.First, doc.changes, ErrGap)
+	if p.doc.changes != a.First {
+		return plannedAppend{}, fmt.Errorf("first index is %d, %d changes are stored: %w", a.First, p.doc.changes, ErrGap)
 	}
-	run, err := b.nextRun(key, company, doc, a)
-	if err != nil {
-		return err
+	if p.doc.changes > 0 && last == nil {
+		stored, err := b.run(p.key, p.doc.lastRun)
+		if err != nil {
+			return plannedAppend{}, err
+		}
+		last = &stored
 	}
-	for i, c := range a.Changes {
+	if p.run, err = b.nextRun(company, last, a); err != nil {
+		return plannedAppend{}, err
+	}
+	p.doc.changes += uint64(len(a.Changes))
+	p.doc.lastRun = p.run.first
+	for _, c := range a.Changes {
+		p.doc.bytes += uint64(len(c.Bytes))
+	}
+	return p, nil
+}
+
+func (b *batch) append(p plannedAppend) {
+	for i, c := range p.Changes {
 		value := make([]byte, 0, hashSize+len(c.Bytes)+crcSize)
 		value = append(append(value, c.Hash[:]...), c.Bytes...)
-		b.put(changesBucket, appendU64(key, a.First+uint64(i)), value)
-		doc.bytes += uint64(len(c.Bytes))
+		b.put(changesBucket, appendU64(p.key, p.First+uint64(i)), value)
 	}
-	b.put(attributionsBucket, appendU64(key, run.first), run.encode())
-	doc.changes += uint64(len(a.Changes))
-	doc.lastRun = run.first
-	b.put(documentsBucket, key, doc.encode(a.Heads))
-	return nil
+	b.put(attributionsBucket, appendU64(p.key, p.run.first), p.run.encode())
+	b.put(documentsBucket, p.key, p.doc.encode(p.Heads))
+	if p.run.first == p.First {
+		b.putEditor(p.key, p.run.user)
+	}
 }
 
 // document is the payload of a record in documents; heads alias the transaction's memory.

@@ -93,17 +93,10 @@ func (r reader) runAt(key []byte, i uint64) (run, error) {
 
 // eachAppend calls fn for the appends of one run, cut to from <= i < to.
 func (r reader) eachAppend(key []byte, u run, from, to uint64, fn func(Run) error) error {
-	company := u32(key)
-	user, err := r.label(company, u.user)
+	at, err := r.attribution(u32(key), u)
 	if err != nil {
 		return err
 	}
-	device, err := r.label(company, u.device)
-	if err != nil {
-		return err
-	}
-	var at Attribution
-	at.User, at.Device = user, device
 	return u.each(func(first, count uint64, received time.Time) error {
 		at.Received = received
 		start, end := max(first, from), min(first+count, to)
@@ -112,6 +105,18 @@ func (r reader) eachAppend(key []byte, u run, from, to uint64, fn func(Run) erro
 		}
 		return fn(Run{First: start, Count: end - start, Attribution: at})
 	})
+}
+
+// attribution returns who made a run, and when its last append came.
+func (r reader) attribution(company uint32, u run) (at Attribution, err error) {
+	if at.User, err = r.label(company, u.user); err != nil {
+		return Attribution{}, err
+	}
+	if at.Device, err = r.label(company, u.device); err != nil {
+		return Attribution{}, err
+	}
+	at.Received = time.UnixMilli(u.end()).UTC()
+	return at, nil
 }
 
 // label returns the text of a label; label 0 is empty.
@@ -130,8 +135,8 @@ func (r reader) label(company, number uint32) (string, error) {
 	return string(v), nil
 }
 
-// nextRun returns the document's last run extended by a, or a new one.
-func (b *batch) nextRun(key []byte, company uint32, doc document, a *Append) (run, error) {
+// nextRun returns a document's last run, nil for none, extended by a, or a new one.
+func (b *batch) nextRun(company uint32, last *run, a *Append) (run, error) {
 	user, err := b.mintLabel(company, a.By.User)
 	if err != nil {
 		return run{}, err
@@ -144,14 +149,11 @@ func (b *batch) nextRun(key []byte, company uint32, doc document, a *Append) (ru
 		e := binary.AppendUvarint(nil, uint64(len(a.Changes)))
 		return binary.AppendVarint(e, a.By.Received.UnixMilli()-at)
 	}
-	if doc.changes > 0 {
-		last, err := b.run(key, doc.lastRun)
-		if err != nil {
-			return run{}, err
-		}
-		if e := entry(last.end()); last.user == user && last.device == device && len(last.entries)+len(e)+runHeader <= maxRun {
-			last.entries = append(bytes.Clone(last.entries), e...)
-			return last, nil
+	if last != nil && last.user == user && last.device == device {
+		if e := entry(last.end()); len(last.entries)+len(e)+runHeader <= maxRun {
+			extended := *last
+			extended.entries = append(bytes.Clone(last.entries), e...)
+			return extended, nil
 		}
 	}
 	at := a.By.Received.UnixMilli()

@@ -141,14 +141,7 @@ func (r reader) lastUnder(def *bucket, prefix []byte) (key, value []byte, err er
 	if err != nil {
 		return nil, nil, err
 	}
-	c := bk.Cursor()
-	if end := after(prefix); end == nil {
-		key, value = c.Last()
-	} else if k, _ := c.Seek(end); k == nil {
-		key, value = c.Last()
-	} else {
-		key, value = c.Prev()
-	}
+	key, value = before(bk.Cursor(), after(prefix))
 	if key == nil || !bytes.HasPrefix(key, prefix) {
 		return nil, nil, nil
 	}

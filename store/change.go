@@ -35,6 +35,9 @@ type Append struct {
 	Changes []Change // at least one
 	Heads   []Hash   // heads of the document after these changes, 1 to MaxHeads
 	By      Attribution
+
+	Records []Record     // of the document's company, committed with the changes
+	Audit   []AuditEntry // likewise
 }
 
 // Info is what the store knows of a document without reading its changes.

@@ -137,6 +137,9 @@ func TestDamagedRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, def := range allBuckets {
+		if def.since == 3 {
+			continue
+		}
 		t.Run(def.name, func(t *testing.T) {
 			if err := os.WriteFile(dbPath(dir), sound, 0o600); err != nil {
 				t.Fatal(err)
@@ -184,7 +187,7 @@ func TestMissingRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, def := range allBuckets {
-		if def == syncStatesBucket {
+		if def == syncStatesBucket || def.since == 3 {
 			continue // nothing refers to them
 		}
 		t.Run(def.name, func(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 
 const (
 	fileName      = "concord.db"
-	formatVersion = 2
+	formatVersion = 3
 	lockTimeout   = time.Second
 
 	// initialMmap reserves address space, not memory: growing the file within it never has to wait for readers.
@@ -271,7 +271,10 @@ func (b *batch) upgrade() error {
 	if err != nil || version == formatVersion {
 		return err
 	}
-	return b.createBuckets(version)
+	if err := b.createBuckets(version); err != nil || version >= 3 {
+		return err
+	}
+	return b.indexEditors()
 }
 
 // format returns the version of the file. It refuses files of newer programs, and files that aren't ours.

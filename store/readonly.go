@@ -7,8 +7,6 @@ import (
 
 	"go.etcd.io/bbolt"
 	"golang.org/x/sync/semaphore"
-
-	"concord/internal/id"
 )
 
 // OpenReadOnly opens a data folder, or a copy of its file, without ever changing it. A shared lock keeps a server from
@@ -38,39 +36,4 @@ func OpenReadOnly(dir string) (*Store, error) {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	return s, nil
-}
-
-// Documents lists all documents of all companies, by company in the order of their first use, then by ID.
-func (s *Store) Documents() ([]DocKey, error) {
-	var keys []DocKey
-	err := s.view(nil, func(r reader) error {
-		bk, err := r.bucket(documentsBucket)
-		if err != nil {
-			return err
-		}
-		names := make(map[uint32]string)
-		c := bk.Cursor()
-		for k, _ := c.First(); k != nil; k, _ = c.Next() {
-			if len(k) != documentKeySize {
-				return documentsBucket.corrupt(k, "key is malformed")
-			}
-			company := u32(k)
-			if names[company] == "" {
-				name, ok, err := r.get(companyNamesBucket, k[:companySize])
-				if err != nil {
-					return err
-				}
-				if !ok || len(name) == 0 {
-					return companyNamesBucket.corrupt(k[:companySize], "record is missing")
-				}
-				names[company] = string(name)
-			}
-			keys = append(keys, DocKey{Company: names[company], Document: id.DocumentID(k[companySize:])})
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list documents: %w", err)
-	}
-	return keys, nil
 }

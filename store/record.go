@@ -26,6 +26,10 @@ type bucket struct {
 	seed uint32  // CRC of the name
 
 	since uint32 // format version that brought it
+	table bool   // a Table; its keys are a company and the owner's key
+
+	// documents tells that keys are a company and a document, and more.
+	documents bool
 }
 
 // Keys of one document come in ascending order, so a page that splits can be left nearly full. Measured with
@@ -38,22 +42,36 @@ var (
 	companyNamesBucket     = newBucket("company-names", appendFill)
 	labelsBucket           = newBucket("labels", 0)
 	labelTextsBucket       = newBucket("label-texts", appendFill)
-	documentsBucket        = newBucket("documents", 0)
-	changesBucket          = newBucket("changes", appendFill)
-	attributionsBucket     = newBucket("attributions", appendFill)
-	syncStatesBucket       = newBucket("sync-states", 0)
+	documentsBucket        = newBucket("documents", 0).ofDocuments()
+	changesBucket          = newBucket("changes", appendFill).ofDocuments()
+	attributionsBucket     = newBucket("attributions", appendFill).ofDocuments()
+	syncStatesBucket       = newBucket("sync-states", 0).ofDocuments()
 	rejectionsBucket       = newBucket("rejections", appendFill)
 	rejectionIndexBucket   = newBucket("rejection-index", 0)
 	revocationsBucket      = newBucket("revocations", 0)
 	revocationExpiryBucket = newBucket("revocation-expiry", 0)
-	snapshotsBucket        = newBucket("snapshots", 0).in(2)
-	snapshotPartsBucket    = newBucket("snapshot-parts", appendFill).in(2)
-	snapshotTrimsBucket    = newBucket("snapshot-trims", 0).in(2)
+	snapshotsBucket        = newBucket("snapshots", 0).in(2).ofDocuments()
+	snapshotPartsBucket    = newBucket("snapshot-parts", appendFill).in(2).ofDocuments()
+	snapshotTrimsBucket    = newBucket("snapshot-trims", 0).in(2).ofDocuments()
+
+	editorsBucket        = newBucket("editors", 0).in(3)
+	auditBucket          = newBucket("audit", appendFill).in(3)
+	auditHeadsBucket     = newBucket("audit-heads", 0).in(3)
+	tombstonesBucket     = newBucket("tombstones", 0).in(3).ofDocuments()
+	wipesBucket          = newBucket("wipes", 0).in(3).ofDocuments()
+	referencesBucket     = newTable(TableReferences)
+	documentTypesBucket  = newTable(TableDocumentTypes).ofDocuments()
+	conflictsBucket      = newTable(TableConflicts).ofDocuments()
+	conflictValuesBucket = newTable(TableConflictValues).ofDocuments()
+	conflictTimesBucket  = newTable(TableConflictTimes)
+	conflictNotesBucket  = newTable(TableConflictNotes).ofDocuments()
 
 	allBuckets = [...]*bucket{
 		metaBucket, companiesBucket, companyNamesBucket, labelsBucket, labelTextsBucket, documentsBucket,
 		changesBucket, attributionsBucket, syncStatesBucket, rejectionsBucket, rejectionIndexBucket,
 		revocationsBucket, revocationExpiryBucket, snapshotsBucket, snapshotPartsBucket, snapshotTrimsBucket,
+		editorsBucket, auditBucket, auditHeadsBucket, tombstonesBucket, wipesBucket,
+		referencesBucket, documentTypesBucket, conflictsBucket, conflictValuesBucket, conflictTimesBucket, conflictNotesBucket,
 	}
 )
 
@@ -63,6 +81,17 @@ func newBucket(name string, fill float64) *bucket {
 
 func (b *bucket) in(version uint32) *bucket {
 	b.since = version
+	return b
+}
+
+func newTable(t Table) *bucket {
+	b := newBucket(string(t), 0).in(3)
+	b.table = true
+	return b
+}
+
+func (b *bucket) ofDocuments() *bucket {
+	b.documents = true
 	return b
 }
 

@@ -52,13 +52,9 @@ type recordChecker struct {
 // fault adds whose document a key belongs to.
 func (k *recordChecker) fault(def *bucket, key []byte, advice, format string, args ...any) {
 	f := Fault{Bucket: def.name, Key: hex.EncodeToString(key), Problem: fmt.Sprintf(format, args...), Advice: advice}
-	switch def {
-	case documentsBucket, changesBucket, attributionsBucket, syncStatesBucket,
-		snapshotsBucket, snapshotPartsBucket, snapshotTrimsBucket:
-		if len(key) >= documentKeySize {
-			f.Company, _ = k.companyName(u32(key))
-			f.Document = id.DocumentID(key[companySize:documentKeySize]).String()
-		}
+	if def.documents && len(key) >= documentKeySize {
+		f.Company, _ = k.companyName(u32(key))
+		f.Document = id.DocumentID(key[companySize:documentKeySize]).String()
 	}
 	k.add(f)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"concord/internal/id"
 	"concord/internal/progress"
 	"concord/store"
 )
@@ -120,9 +121,27 @@ func (a *arguments) run(ctx context.Context, out, errs io.Writer) (bool, error) 
 	return r.Outcomes[same] == r.Documents, err
 }
 
+// documents lists the documents of all companies.
+func documents(s *store.Store) (keys []store.DocKey, err error) {
+	companies, err := s.Companies()
+	if err != nil {
+		return nil, err
+	}
+	for _, company := range companies {
+		err := s.Documents(company, id.DocumentID{}, func(d store.DocumentInfo) error {
+			keys = append(keys, store.DocKey{Company: company, Document: d.Document})
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return keys, nil
+}
+
 // walk audits all documents.
 func walk(ctx context.Context, a *auditor, bar *progress.Line) (*report, error) {
-	keys, err := a.store.Documents()
+	keys, err := documents(a.store)
 	if err != nil {
 		return nil, err
 	}
