@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"concord/internal/id"
@@ -44,6 +45,7 @@ type Session struct {
 	IssuedAt time.Time // zero when the token doesn't say
 	Expires  time.Time // the connection closes with 4401 then; zero = never
 	ReadOnly bool      // changes from this client are neither merged nor relayed
+	Roles    []string  // what guards know of the user: the token's role and roles, without 0x00 in them
 	// MayOpen narrows the session to some documents; nil = all of the company.
 	MayOpen func(id.DocumentID) bool
 }
@@ -52,5 +54,5 @@ type Session struct {
 // connection without a reconnect.
 func (s Session) samePowers(other Session) bool {
 	return s.Company == other.Company && s.User == other.User && s.ReadOnly == other.ReadOnly &&
-		s.MayOpen == nil && other.MayOpen == nil
+		slices.Equal(s.Roles, other.Roles) && s.MayOpen == nil && other.MayOpen == nil
 }

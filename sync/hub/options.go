@@ -40,6 +40,12 @@ type Options struct {
 	// are written.
 	Snapshots Snapshots
 
+	// Ledger watches all changes. nil = nobody does.
+	Ledger Ledger
+
+	// Guards judge the changes that clients send. nil = everything goes.
+	Guards Guards
+
 	Logger *slog.Logger     // nil discards
 	Now    func() time.Time // nil = time.Now
 }

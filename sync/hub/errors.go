@@ -1,0 +1,24 @@
+package hub
+
+import (
+	"errors"
+
+	"concord/store"
+)
+
+var (
+	// ErrNotFound is returned for a document without durable changes, and for one that the session may not open.
+	ErrNotFound = errors.New("document not found")
+
+	// ErrPurged is returned for a document that was deleted for good.
+	ErrPurged = store.ErrPurged
+
+	// ErrHeads is returned by Edit when the document's heads aren't those that the edit was meant for.
+	ErrHeads = errors.New("the document has other heads")
+
+	// ErrMalformed is returned for a sync message that can't be decoded.
+	ErrMalformed = errors.New("sync message can't be read")
+
+	// ErrClosing is returned by every call on a hub that is about to close.
+	ErrClosing = errors.New("the server is restarting")
+)
