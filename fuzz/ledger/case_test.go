@@ -28,3 +28,30 @@ func readCases(t *testing.T) []Case {
 	}
 	return cases
 }
+
+// The oracle gives for each case the records that were written down by hand.
+func TestOracleKnowsCases(t *testing.T) {
+	judge, err := NewJudge()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer judge.Close()
+	for _, c := range readCases(t) {
+		t.Run(c.Name, func(t *testing.T) {
+			verdicts, err := judge.Records(Document, c.Changes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v := verdicts[0]
+			if v.Err != nil {
+				t.Fatal(v.Err)
+			}
+			if diff := Compare(v.Records, c.Records); diff != "" {
+				t.Errorf("%s\n%s", c.About, diff)
+			}
+			if v.Looks == 0 {
+				t.Error("nothing was compared with what automerge-js shows")
+			}
+		})
+	}
+}

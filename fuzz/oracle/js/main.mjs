@@ -6,7 +6,10 @@ import { createRequire } from "node:module"
 import { fileURLToPath } from "node:url"
 import path from "node:path"
 import { authored } from "./author.mjs"
+import { readChange } from "./change.mjs"
 import { dump } from "./dump.mjs"
+import { History, ledger } from "./ledger.mjs"
+import { compareShown } from "./shown.mjs"
 
 const require = createRequire(import.meta.url)
 const entry = fileURLToPath(import.meta.resolve("@automerge/automerge"))
@@ -65,7 +68,37 @@ function answerLoaded(load, bytes, expected) {
   }
 }
 
+// conflicts is the ledger of one document, which automerge-js has taken in.
+function conflicts(c) {
+  const doc = wasm.load(Buffer.concat(c.changes.map(decode)), { actor: "ffff" })
+  try {
+    const raw = doc.getChanges([])
+    const changes = raw.map(readChange)
+    if (changes.length !== c.changes.length) throw new Error(`${c.changes.length} changes, of which automerge-js takes ${changes.length}`)
+    const h = new History(changes)
+    const records = ledger(h, Buffer.from(c.document, "hex"))
+    return { records, looks: compareShown(h, doc), decoded: changes.filter((c, i) => compareDecoded(c, raw[i])).length }
+  } catch (error) {
+    return describe(error)
+  } finally {
+    try { doc.free() } catch { /* the module has panicked */ }
+  }
+}
+
+// compareDecoded holds a change against what the stock package reads in it, and returns false
+// where that reads nothing.
+function compareDecoded(change, bytes) {
+  let theirs
+  try { theirs = wasm.decodeChange(bytes) } catch { return false }
+  const form = c => JSON.stringify([c.hash, c.actor, c.seq, c.startOp, String(c.time), c.message ?? "", [...c.deps].sort(), c.ops.map(o => [
+    o.action.replace(/^mark.*/, "mark"), o.obj, o.key ?? o.elemId ?? o.elem, o.insert ?? false, o.pred ?? [],
+  ])])
+  if (form(change) !== form(theirs)) throw new Error(`read ${form(change)}, automerge-js ${form(theirs)}`)
+  return true
+}
+
 const commands = {
+  ledger: request => request.cases.map(conflicts),
   cases: request => request.cases.map(answer),
   author: request => authored(request.seed, request.cases).map(changes => changes.map(encode)),
 }
