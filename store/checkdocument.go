@@ -201,18 +201,14 @@ func (k *recordChecker) checkHeads(key []byte, doc document, sum uint64, want ma
 // documentRuns checks that the attributions of one document cover its changes without gap or overlap.
 func (k *recordChecker) documentRuns(key []byte, doc document, known bool, changes uint64, p *place) error {
 	next, last, sound := uint64(0), uint64(0), true
+	users := make(map[uint32]bool)
 	for ; bytes.HasPrefix(p.key, key); p.next() {
 		if err := k.step(); err != nil {
 			return err
 		}
-		payload, ok := k.unsealed(attributionsBucket, p.key, p.v)
+		run, ok := k.run(p)
 		if !ok {
-			sound = false
-			continue
-		}
-		run, err := decodeRun(p.key, payload)
-		if k.malformed(attributionsBucket, p.key, err != nil) {
-			sound = false
+			sound, k.unsure = false, true
 			continue
 		}
 		if run.first != next && sound {
@@ -221,6 +217,10 @@ func (k *recordChecker) documentRuns(key []byte, doc document, known bool, chang
 		last, next, sound = run.first, run.first+run.count(), true
 		k.labelKnown(p.key, run.user)
 		k.labelKnown(p.key, run.device)
+		if !users[run.user] {
+			users[run.user] = true
+			k.author(p.key, run.user)
+		}
 	}
 	if !sound {
 		return nil
@@ -232,6 +232,15 @@ func (k *recordChecker) documentRuns(key []byte, doc document, known bool, chang
 		k.fault(documentsBucket, key, adviceReport, "record says that the last run begins at %d, it begins at %d", doc.lastRun, last)
 	}
 	return nil
+}
+
+func (k *recordChecker) run(p *place) (run, bool) {
+	payload, ok := k.unsealed(attributionsBucket, p.key, p.v)
+	if !ok {
+		return run{}, false
+	}
+	r, err := decodeRun(p.key, payload)
+	return r, !k.malformed(attributionsBucket, p.key, err != nil)
 }
 
 func (k *recordChecker) labelKnown(key []byte, label uint32) {

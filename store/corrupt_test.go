@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.etcd.io/bbolt"
+
+	"concord/internal/id"
 )
 
 // fill makes a data folder with at least one record in every bucket, and several pages.
@@ -37,6 +39,7 @@ func fill(t testing.TB) (dir string) {
 		t.Fatal(err)
 	}
 	mustSnapshot(t, s, doc("acme", 5), 20)
+	mustPutRecords(t, s, "acme", oneOfEach(5), auditEntry("backup"), auditEntry("import"))
 	settle(t, s)
 	closeAndCheck(t, s, dir)
 	edit(t, dir, func(tx *bbolt.Tx) { // as if the process had ended before the last covered change was deleted
@@ -94,8 +97,9 @@ func use(t testing.TB, dir string) (met []error) {
 	note(err)
 	_, err = s.Revocations()
 	note(err)
+	useLists(s, note)
 	submit := func(call func(done func(error)) error) {
-		if err := wait(t, call); !errors.Is(err, ErrGap) {
+		if err := wait(t, call); !errors.Is(err, ErrGap) && !errors.Is(err, ErrNotFound) {
 			note(err)
 		}
 	}
@@ -109,10 +113,33 @@ func use(t testing.TB, dir string) (met []error) {
 		r := Revocation{Company: "acme", Kind: RevokeToken, ID: "jti", At: testTime, Until: testTime.Add(time.Hour)}
 		return s.PutRevocation(context.Background(), r, done)
 	})
+	submit(func(done func(error)) error {
+		return s.Put(context.Background(), "acme", oneOfEach(5), []AuditEntry{auditEntry("backup")}, done)
+	})
 	if err := s.Close(); err != nil && !errors.Is(err, ErrFailed) {
 		t.Errorf("close: %v", err)
 	}
 	return met
+}
+
+// useLists reads everything that comes in lists.
+func useLists(s *Store, note func(error)) {
+	_, err := s.Companies()
+	note(err)
+	list := func(d DocumentInfo) error {
+		note(d.Damaged)
+		return nil
+	}
+	note(s.Documents("acme", id.DocumentID{}, list))
+	for _, user := range []string{"user0", "user10", "user20"} {
+		note(s.DocumentsOf("acme", user, id.DocumentID{}, list))
+	}
+	note(s.Audit("acme", 0, func(AuditEntry) error { return nil }))
+	for _, r := range oneOfEach(5) {
+		_, _, err := s.Get("acme", r.Table, r.Key)
+		note(err)
+		note(s.Scan("acme", r.Table, Range{}, func(_, _ []byte) error { return nil }))
+	}
 }
 
 func faults(t testing.TB, dir string) Report {
@@ -137,7 +164,7 @@ func TestDamagedRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, def := range allBuckets {
-		if def.since == 3 {
+		if def == tombstonesBucket || def == wipesBucket {
 			continue
 		}
 		t.Run(def.name, func(t *testing.T) {
@@ -176,8 +203,8 @@ func TestDamagedRecord(t *testing.T) {
 	checkClean(t, dir)
 }
 
-// unread names the buckets whose last record the calls in use don't look up.
-var unread = map[string]bool{"labels": true}
+// unread names the buckets whose last record the calls in use don't look up, or not its payload.
+var unread = map[string]bool{"labels": true, "editors": true}
 
 // TestMissingRecord deletes one record of each bucket, whose absence no checksum tells.
 func TestMissingRecord(t *testing.T) {
@@ -187,7 +214,7 @@ func TestMissingRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, def := range allBuckets {
-		if def == syncStatesBucket || def.since == 3 {
+		if def == syncStatesBucket || def.table || def == tombstonesBucket || def == wipesBucket {
 			continue // nothing refers to them
 		}
 		t.Run(def.name, func(t *testing.T) {
@@ -334,6 +361,54 @@ func TestForgedRecord(t *testing.T) {
 		"tail begins late": func(tx *bbolt.Tx) {
 			tx.Bucket([]byte("changes")).Delete(appendU64(documentKey(5), 20))
 		},
+		"editor of another document": func(tx *bbolt.Tx) { put(tx, editorsBucket, editorKey(documentKey(9), 1), nil) },
+		"editor who was none": func(tx *bbolt.Tx) {
+			label, _, _ := reader{tx: tx}.number(labelsBucket, append(appendU32(nil, 1), "phone"...))
+			put(tx, editorsBucket, editorKey(key, label), nil)
+		},
+		"editor left out": func(tx *bbolt.Tx) { tx.Bucket([]byte("editors")).Delete(editorKey(key, 1)) },
+		"record without document": func(tx *bbolt.Tx) {
+			put(tx, conflictsBucket, append(documentKey(9), make([]byte, 16)...), nil)
+		},
+		"reference to no document": func(tx *bbolt.Tx) {
+			put(tx, referencesBucket, append(appendU32(nil, 1), "a\x00b"...), documentKey(9)[companySize:])
+		},
+		"reference to nothing": func(tx *bbolt.Tx) {
+			put(tx, referencesBucket, append(appendU32(nil, 1), "a\x00b"...), []byte("document"))
+		},
+		"short key": func(tx *bbolt.Tx) { put(tx, conflictsBucket, documentKey(3)[:12], nil) },
+		"table of another company": func(tx *bbolt.Tx) {
+			put(tx, conflictsBucket, append(appendU32(nil, 9), key[companySize:]...), nil)
+		},
+		"audit entry changed": func(tx *bbolt.Tx) {
+			v := get(tx, auditBucket, auditKey(1))
+			v[hashSize]++
+			put(tx, auditBucket, auditKey(1), v)
+		},
+		"last audit entry changed": func(tx *bbolt.Tx) {
+			v := get(tx, auditBucket, auditKey(2))
+			v[hashSize]++
+			put(tx, auditBucket, auditKey(2), v)
+		},
+		"first audit entry of another company": func(tx *bbolt.Tx) {
+			v, other := get(tx, auditBucket, auditKey(1)), auditStart("globex").hash
+			copy(v, other[:])
+			put(tx, auditBucket, auditKey(1), v)
+		},
+		"audit entries in another order": func(tx *bbolt.Tx) {
+			first, second := get(tx, auditBucket, auditKey(1)), get(tx, auditBucket, auditKey(2))
+			put(tx, auditBucket, auditKey(1), append(first[:hashSize:hashSize], second[hashSize:]...))
+			put(tx, auditBucket, auditKey(2), append(second[:hashSize:hashSize], first[hashSize:]...))
+		},
+		"audit entry removed":       func(tx *bbolt.Tx) { tx.Bucket([]byte("audit")).Delete(auditKey(1)) },
+		"last audit entry removed":  func(tx *bbolt.Tx) { tx.Bucket([]byte("audit")).Delete(auditKey(2)) },
+		"audit entry added":         func(tx *bbolt.Tx) { put(tx, auditBucket, auditKey(3), get(tx, auditBucket, auditKey(2))) },
+		"audit entry of number 0":   func(tx *bbolt.Tx) { put(tx, auditBucket, auditKey(0), get(tx, auditBucket, auditKey(2))) },
+		"all audit entries removed": func(tx *bbolt.Tx) { tx.DeleteBucket([]byte("audit")); tx.CreateBucket([]byte("audit")) },
+		"audit head removed":        func(tx *bbolt.Tx) { tx.Bucket([]byte("audit-heads")).Delete(auditKey(0)[:companySize]) },
+		"audit head moved back": func(tx *bbolt.Tx) {
+			put(tx, auditHeadsBucket, auditKey(0)[:companySize], auditHead{1, auditHash(1, get(tx, auditBucket, auditKey(1)))}.encode())
+		},
 		"unknown company": func(tx *bbolt.Tx) {
 			put(tx, syncStatesBucket, append(appendU32(nil, 9), make([]byte, 32)...), []byte("state"))
 		},
@@ -350,6 +425,9 @@ func TestForgedRecord(t *testing.T) {
 		})
 	}
 }
+
+// auditKey is the key of an audit entry of the first company.
+func auditKey(seq uint64) []byte { return appendU64(appendU32(nil, 1), seq) }
 
 func forgeSnapshot(tx *bbolt.Tx, change func(*snapshotRecord)) {
 	key := documentKey(5)

@@ -1,5 +1,6 @@
 // Package store keeps the change log of every document, with heads, attribution, sync states, rejections and
-// revocations, in one bbolt file named concord.db in the data folder.
+// revocations, in one bbolt file named concord.db in the data folder. Beside them it keeps records of other packages
+// that have to be committed with changes, and an audit log.
 //
 // # Durability
 //
@@ -21,7 +22,7 @@
 // bucket name, key and payload, so that a record which was moved to another key is seen as damaged too.
 //
 //	bucket             key                                         payload
-//	meta               "format"                                    4B version, which is 2
+//	meta               "format"                                    4B version, which is 3
 //	meta               "storage-id"                                36B UUID text of this node
 //	companies          name                                        4B company
 //	company-names      4B company                                  name
@@ -44,6 +45,11 @@
 //	rejection-index    4B company, 16B document, 32B hash, reason  8B sequence
 //	revocations        4B company, 1B kind ('u' or 't'), ID        8B time, 8B until (0 for ever), by whom
 //	revocation-expiry  8B until, key of the revocation             nothing
+//	editors            4B company, 4B user, 16B document           nothing
+//	audit              4B company, 8B sequence                     32B hash of the entry before, 8B time, 16B document;
+//	                                                               user and action as 2B length and text; detail
+//	audit-heads        4B company                                  8B last sequence, 32B hash of that entry
+//	tables             4B company, key                             value
 //
 // Changes are numbered from 0 without gaps. A snapshot replaces the first of them: it covers the indexes below its
 // count, and changes holds the rest, the document's tail. The parts of a large snapshot come in several transactions,
@@ -52,8 +58,20 @@
 // transactions. A record in snapshot-trims says that there are any to delete, now or after the next start. A document
 // record's sums and the attributions go on counting all changes.
 //
-// A file of format 1 has none of the three snapshot buckets; opening it makes it one of format 2, which a program of
-// format 1 refuses.
+// Each Table is a bucket of its name. The store knows of their records which document they belong to: it refuses them
+// for a document that doesn't exist, and deletes those whose keys begin with the document when that is purged.
+//
+// Audit entries of a company count from 1. Only the store's own writes touch them, and nothing removes any. The hash of
+// an entry is the SHA-256 of its record's first 32 bytes, its 8B sequence, and the rest of its record's payload; that is
+// what the record of the next one begins with. The first one begins with the SHA-256 of "concord audit", a zero byte and
+// the name of the company. An entry that was changed, removed or put between is found by walking the chain; one that was
+// removed at the end, by audit-heads.
+//
+// A record in editors says that the user has changed the document. It is written with the first run of theirs in
+// attributions, and so holds what these do, in another order.
+//
+// A file of format 1 has none of the three snapshot buckets, and one of format 2 none of those from editors on. Opening
+// it makes it one of format 3, which older programs refuse; editors is made of the attributions then.
 //
 // A client in sync-states is the start of
 // SHA-256(2B length of user, user, storage ID).

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"time"
+
+	"concord/internal/id"
 )
 
 const (
@@ -93,6 +95,21 @@ func newTable(t Table) *bucket {
 func (b *bucket) ofDocuments() *bucket {
 	b.documents = true
 	return b
+}
+
+// owner returns the document that a record of a table belongs to; key is the owner's, without the company. ok is false
+// for a record that names none.
+func (b *bucket) owner(key, value []byte) (document []byte, ok bool) {
+	switch {
+	case b == referencesBucket:
+		return value, len(value) == id.DocumentIDSize
+	case b == conflictTimesBucket:
+		key = key[min(8, len(key)):]
+	}
+	if len(key) < id.DocumentIDSize {
+		return nil, false
+	}
+	return key[:id.DocumentIDSize], true
 }
 
 func (b *bucket) crc(key, payload []byte) uint32 {

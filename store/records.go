@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"fmt"
 
 	"concord/internal/id"
@@ -14,7 +15,7 @@ func (c *checker) checkRecords(r reader) error {
 	if err != nil {
 		return err
 	}
-	k := &recordChecker{checker: c, reader: r}
+	k := &recordChecker{checker: c, reader: r, version: version, names: make(map[uint32]string)}
 	for _, def := range allBuckets {
 		if def.since <= version && r.tx.Bucket([]byte(def.name)) == nil {
 			k.fault(def, nil, adviceRestore, "bucket is missing")
@@ -41,12 +42,20 @@ func (c *checker) checkRecords(r reader) error {
 		}
 	}
 	k.storageID()
-	return k.documents()
+	if err := k.documents(); err != nil || version < 3 {
+		return err
+	}
+	return errors.Join(k.editors(), k.tables(), k.audit())
 }
 
 type recordChecker struct {
 	*checker
 	reader
+	version uint32
+	names   map[uint32]string // of companies
+
+	authors uint64 // pairs of a document and a user in the attributions
+	unsure  bool   // there may be more, in damaged records
 }
 
 // fault adds whose document a key belongs to.

@@ -7,17 +7,14 @@ import (
 	"fmt"
 
 	"go.etcd.io/bbolt"
-
-	"concord/internal/id"
 )
 
-// Table names a set of records that another package keeps in the file. Their form is its business; the store knows
-// whose document the keys of some begin with, and deletes these with the document.
+// Table names a set of records that another package keeps in the file. Their form is its business, but each belongs to
+// a document, which the store finds in it. Where the key begins with the document, a purge deletes the records.
 type Table string
 
-// Keys begin with the document, but those of references and conflict times.
 const (
-	TableReferences     Table = "references"      // type, 0x00, reference
+	TableReferences     Table = "references"      // type, 0x00, reference; the value is the 16B document
 	TableDocumentTypes  Table = "document-types"  // 16B document
 	TableConflicts      Table = "conflicts"       // 16B document, 16B conflict
 	TableConflictValues Table = "conflict-values" // 16B document, 16B conflict, and more
@@ -52,10 +49,13 @@ func (r *Record) validate() error {
 		return fmt.Errorf("key in table %s has %d bytes, 1 to %d are allowed: %w", r.Table, len(r.Key), MaxKey, ErrInvalid)
 	case len(r.Value) > MaxValue:
 		return fmt.Errorf("value in table %s has %d bytes, at most %d are allowed: %w", r.Table, len(r.Value), MaxValue, ErrInvalid)
-	case def.documents && len(r.Key) < id.DocumentIDSize:
-		return fmt.Errorf("key in table %s begins with no document: %w", r.Table, ErrInvalid)
 	case r.Absent && r.Value == nil:
 		return fmt.Errorf("record in table %s is to be absent and deleted: %w", r.Table, ErrInvalid)
+	case r.Value == nil:
+		return nil
+	}
+	if _, ok := def.owner(r.Key, r.Value); !ok {
+		return fmt.Errorf("record in table %s names no document: %w", r.Table, ErrInvalid)
 	}
 	return nil
 }

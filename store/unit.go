@@ -113,11 +113,11 @@ func (b *batch) planRecords(units []unit, appends []plannedAppend) (list []plann
 		var sound []byte // document that was looked up last
 		for _, r := range u.records {
 			p := plannedRecord{tableBucket(r.Table), append(appendU32(make([]byte, 0, companySize+len(r.Key)), company), r.Key...), r.Value}
-			if p.def.documents && r.Value != nil && !bytes.Equal(sound, p.key[:documentKeySize]) {
-				if err := b.mayHaveRecords(p.key[:documentKeySize], appends); err != nil {
+			if doc, ok := p.def.owner(r.Key, r.Value); ok && r.Value != nil && !bytes.Equal(sound, doc) {
+				if err := b.mayHaveRecords(join(p.key[:companySize], doc), appends); err != nil {
 					return nil, fmt.Errorf("put into table %s: %w", r.Table, err)
 				}
-				sound = p.key[:documentKeySize]
+				sound = doc
 			}
 			if err := b.checkAbsent(r, p, written); err != nil {
 				return nil, err
