@@ -176,7 +176,7 @@ func (b *batch) putAudit(name string, entries []AuditEntry) error {
 func (s *Store) Audit(company string, from uint64, fn func(AuditEntry) error) error {
 	return s.iterate("read audit entries", func(r reader, call func(func() error) error) error {
 		number, ok, err := r.company(company)
-		if err != nil || !ok {
+		if err != nil || !ok || r.lacks(auditBucket) {
 			return err
 		}
 		return r.scan(auditBucket, number, Range{From: appendU64(nil, from)}, func(k, v []byte) error {
@@ -197,7 +197,7 @@ func (s *Store) Audit(company string, from uint64, fn func(AuditEntry) error) er
 func (s *Store) AuditHead(company string) (seq uint64, hash Hash, err error) {
 	err = s.view(nil, func(r reader) error {
 		number, ok, err := r.company(company)
-		if err != nil || !ok {
+		if err != nil || !ok || r.lacks(auditHeadsBucket) {
 			return err
 		}
 		head, err := r.auditHead(number, company)

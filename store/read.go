@@ -22,6 +22,15 @@ func (r reader) bucket(def *bucket) (*bbolt.Bucket, error) {
 	return b, nil
 }
 
+// lacks tells whether the file is of a format without a bucket, and open for reading only.
+func (r reader) lacks(def *bucket) bool {
+	if r.tx.Bucket([]byte(def.name)) != nil {
+		return false
+	}
+	version, err := r.format()
+	return err == nil && version < def.since
+}
+
 // get returns a record's payload, which is valid until the transaction ends.
 func (r reader) get(def *bucket, key []byte) (payload []byte, ok bool, err error) {
 	b, err := r.bucket(def)

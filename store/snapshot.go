@@ -59,8 +59,8 @@ func decodeSnapshot(v []byte) (snapshotRecord, bool) {
 
 // snapshot returns a document's record in snapshots; the zero record when it has none.
 func (r reader) snapshot(key []byte) (snapshotRecord, error) {
-	if r.tx.Bucket([]byte(snapshotsBucket.name)) == nil {
-		return snapshotRecord{}, nil // format 1, opened for reading
+	if r.lacks(snapshotsBucket) {
+		return snapshotRecord{}, nil
 	}
 	v, ok, err := r.get(snapshotsBucket, key)
 	if err != nil || !ok {

@@ -118,7 +118,7 @@ func (r reader) table(company string, t Table) (*bucket, uint32, error) {
 		return nil, 0, fmt.Errorf("table %q is unknown: %w", t, ErrInvalid)
 	}
 	number, ok, err := r.company(company)
-	if err != nil || !ok || r.tx.Bucket([]byte(def.name)) == nil { // a file of an older format, opened for reading
+	if err != nil || !ok || r.lacks(def) {
 		return nil, 0, err
 	}
 	return def, number, nil
