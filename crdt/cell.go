@@ -1,6 +1,9 @@
 package crdt
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // row is one op that has a place in the document: every op but a deletion.
 type row struct {
@@ -51,8 +54,9 @@ type rows struct {
 }
 
 type rowBlock struct {
-	rows  []row
-	shown int // how many of them are
+	rows   []row
+	shown  int32  // how many of them are
+	newest uint32 // no row, and no op that overwrote one, has a higher counter
 }
 
 const maxRowBlock = 64
@@ -87,7 +91,7 @@ func (c *cell) lastShown(n int, yield func(*row) bool) {
 		return
 	}
 	left, i, skip := min(n, c.many.shown), c.many.top, 0
-	for skip = c.many.blocks[i].shown - left; skip < 0; skip += c.many.blocks[i].shown {
+	for skip = int(c.many.blocks[i].shown) - left; skip < 0; skip += int(c.many.blocks[i].shown) {
 		i--
 	}
 	for ; left > 0; i++ {
@@ -210,6 +214,8 @@ func (c *cell) add(t *actorTable, r row) {
 		for i := range c.many.blocks[0].rows {
 			c.many.count(0, &c.many.blocks[0].rows[i])
 		}
+		c.many.blocks[0].met(first.newest())
+		c.many.blocks[0].met(r.newest())
 		c.one = row{}
 		return
 	}
@@ -229,8 +235,20 @@ func (c *cell) add(t *actorTable, r row) {
 	m.count(i, &r)
 }
 
+// newest returns a counter that no successor of the row exceeds.
+func (r *row) newest() uint32 {
+	if r.has(rowManySuccs) {
+		return math.MaxUint32
+	}
+	return r.succ.counter()
+}
+
+// met notes that an op with a counter is in the block, or overwrote a row in it.
+func (b *rowBlock) met(counter uint32) { b.newest = max(b.newest, counter) }
+
 // count notes that block i got a row.
 func (m *rows) count(i int, r *row) {
+	m.blocks[i].met(r.id.counter())
 	if r.shown() {
 		m.blocks[i].shown++
 		m.shown++
@@ -248,6 +266,9 @@ func (m *rows) split(i, at int) (block, place int) {
 	}
 	b := &m.blocks[i]
 	tail := rowBlock{rows: slices.Clone(b.rows[half:])}
+	if len(tail.rows) > 0 {
+		tail.newest = b.newest
+	}
 	b.rows = slices.Clip(b.rows[:half])
 	for j := range tail.rows {
 		if tail.rows[j].shown() {

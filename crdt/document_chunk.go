@@ -62,6 +62,25 @@ func (c Chunk) ParseDocument(lim Limits, visit func(DocumentChange) error) (*Doc
 // openDocument reads a document's fields and inflates its columns. It checks the
 // checksum and the limits, and nothing inside the columns but their row counts.
 func (c Chunk) openDocument(lim Limits) (*DocumentChunk, error) {
+	d, err := c.readDocument(lim, true)
+	if err != nil {
+		return nil, err
+	}
+	if d.NumRows, err = countRows(d.rows[colIDActor], d.limits.Rows); err != nil {
+		return nil, countError("rows: %v", err)
+	}
+	if most := uint64(d.NumChanges) * uint64(d.limits.Ops); uint64(d.NumRows) > most {
+		return nil, refuse(ReasonLimit, "%d rows of %d changes, allowed are %d in a change", d.NumRows, d.NumChanges, d.limits.Ops)
+	}
+	if d.numSuccs, err = sumRows(d.rows[colSuccCount], predsPerOp*d.limits.Rows); err != nil {
+		return nil, countError("successors: %v", err)
+	}
+	return d, nil
+}
+
+// readDocument is openDocument without what counts the rows; without their
+// columns, too, if rows isn't set.
+func (c Chunk) readDocument(lim Limits, rows bool) (*DocumentChunk, error) {
 	lim = lim.withDefaults()
 	switch {
 	case c.Type != ChunkDocument:
@@ -80,7 +99,7 @@ func (c Chunk) openDocument(lim Limits) (*DocumentChunk, error) {
 		return nil, err
 	}
 	d := &DocumentChunk{Heads: heads, limits: lim}
-	if err := d.readColumns(&r); err != nil {
+	if err := d.readColumns(&r, rows); err != nil {
 		return nil, err
 	}
 	if len(r.rest) > 0 {
@@ -94,8 +113,8 @@ func (c Chunk) openDocument(lim Limits) (*DocumentChunk, error) {
 	if len(r.rest) > 0 {
 		return nil, refuse(ReasonMalformed, "%d bytes after the document", len(r.rest))
 	}
-	if err := d.count(); err != nil {
-		return nil, err
+	if d.NumChanges, err = countRows(d.changes[colChangeActor], d.limits.Rows); err != nil {
+		return nil, countError("changes: %v", err)
 	}
 	if most := uint64(d.NumChanges) + spareActors; numActors > most {
 		return nil, refuse(ReasonLimit, "%d actors, allowed are %d", numActors, most)
@@ -104,8 +123,9 @@ func (c Chunk) openDocument(lim Limits) (*DocumentChunk, error) {
 	return d, nil
 }
 
-// readColumns reads the metadata and the contents of both blocks of columns.
-func (d *DocumentChunk) readColumns(r *fieldReader) error {
+// readColumns reads the metadata of both blocks of columns, the contents of that
+// of the changes and, if asked for, of that of the rows.
+func (d *DocumentChunk) readColumns(r *fieldReader, withRows bool) error {
 	var changes [numChangeColumns]storedColumn
 	var rows [len(rowColumns)]storedColumn
 	changesSize := readStoredColumns(r, changes[:], func(i int) uint32 { return changeColumn(i).spec() })
@@ -120,26 +140,12 @@ func (d *DocumentChunk) readColumns(r *fieldReader) error {
 		d.changes[i] = f.column(changeBlock, c)
 	}
 	for i, c := range rows {
+		if !withRows {
+			break
+		}
 		d.rows[rowColumns[i]] = f.column(rowBlock, c)
 	}
 	return f.err
-}
-
-// count counts changes, rows and successors from run lengths.
-func (d *DocumentChunk) count() (err error) {
-	if d.NumChanges, err = countRows(d.changes[colChangeActor], d.limits.Rows); err != nil {
-		return countError("changes: %v", err)
-	}
-	if d.NumRows, err = countRows(d.rows[colIDActor], d.limits.Rows); err != nil {
-		return countError("rows: %v", err)
-	}
-	if most := uint64(d.NumChanges) * uint64(d.limits.Ops); uint64(d.NumRows) > most {
-		return refuse(ReasonLimit, "%d rows of %d changes, allowed are %d in a change", d.NumRows, d.NumChanges, d.limits.Ops)
-	}
-	if d.numSuccs, err = sumRows(d.rows[colSuccCount], predsPerOp*d.limits.Rows); err != nil {
-		return countError("successors: %v", err)
-	}
-	return nil
 }
 
 func countError(what string, err error) error {

@@ -115,10 +115,7 @@ func (g *Graph) checkResolved(h Header, deps []uint32) *RefusalError {
 	if tip.seq > 0 && !g.reaches(deps, tip.last) {
 		return refuse(ReasonNotLinear, "doesn't depend on the actor's change with seq %d", tip.seq)
 	}
-	before := uint32(0) // highest counter of the dependencies
-	for _, d := range deps {
-		before = max(before, g.maxOps[d])
-	}
+	before := g.lastBefore(deps)
 	// A document doesn't say where a change without ops starts: automerge-js
 	// can't load one that holds such a change after a gap.
 	if h.StartOp <= before || h.NumOps == 0 && h.StartOp != before+1 {

@@ -13,7 +13,8 @@ import (
 //
 // Only the first Len changes ("published") are visible to readers: Append
 // stages a change, Publish makes it visible once it is durable. The methods
-// Append, Restore, Staged, HasStaged and StagedHeads see staged changes too.
+// Append, Restore, Staged, HasStaged, StagedHeads, StartOp, ChangeOf and
+// Concurrent see staged changes too.
 //
 // A graph is not safe for concurrent use, not even by readers alone: walks
 // share a scratch buffer and Heads caches its answer. It holds fewer than 2^31
@@ -26,10 +27,12 @@ type Graph struct {
 	authors []uint32 // index into actors; totalBit marks descendants of everything before them
 	seqs    []uint32
 	maxOps  []uint32
+	gaps    []opGap // ascending by change
 
 	actors   []actorTip
 	actorIDs map[ActorID]uint32 // → index into actors
 	idBytes  int                // total length of the actor IDs
+	byActor  [][]uint32         // the changes of each actor, ascending; nil until ChangeOf needs it
 
 	proven provenOps
 	met    []opNeed // the last ops of other actors that the last check of ancestors met
@@ -157,6 +160,12 @@ func (g *Graph) add(h Header, deps []uint32) {
 	g.index.insert(g.hashes, i)
 	g.seqs = append(g.seqs, h.Seq)
 	g.maxOps = append(g.maxOps, h.MaxOp())
+	if h.StartOp != g.lastBefore(deps)+1 {
+		g.gaps = append(g.gaps, opGap{i, h.StartOp})
+	}
+	if g.byActor != nil {
+		g.noteAuthor(actor, i)
+	}
 	switch len(deps) {
 	case 0:
 		g.deps = append(g.deps, noDep)
@@ -276,9 +285,13 @@ func (g *Graph) MaxOp() uint32 { return g.maxOp }
 // Size returns the bytes of memory that the graph holds, rounded up.
 func (g *Graph) Size() int {
 	const structs, perActor, perHash, perPair = 400, 24 + 48, 32, 24
+	listed := 24 * cap(g.byActor)
+	if g.byActor != nil {
+		listed += 5 * len(g.authors) // with room to grow
+	}
 	return structs + perHash*(cap(g.hashes)+cap(g.headHashes)) +
 		4*(cap(g.index.slots)+cap(g.deps)+cap(g.arena)+cap(g.authors)+cap(g.seqs)+cap(g.maxOps)+cap(g.tips)+cap(g.heads)) +
-		8*cap(g.scratch) + perActor*cap(g.actors) + g.idBytes + perPair*len(g.proven)
+		8*(cap(g.scratch)+cap(g.gaps)) + listed + perActor*cap(g.actors) + g.idBytes + perPair*len(g.proven)
 }
 
 // authorIDs returns the actors of the appended changes, in order of first use.

@@ -10,7 +10,7 @@ import (
 // A graph record is the published part of a graph, to be kept beside the changes or the document chunk that it
 // describes. All numbers are LEB128:
 //
-//	1B version, which is 1
+//	1B version: 2 if changes start after a gap, else 1
 //	uleb changes, uleb actors
 //	for each actor, in the order of their first changes: uleb length, ID
 //	5 columns of runs, each a uleb length in bytes and runs of sleb value, uleb count:
@@ -22,7 +22,10 @@ import (
 //	32B hash of each change
 //
 // The distances have no runs. A document's record takes little more than its hashes.
-const graphRecordVersion = 1
+const (
+	graphRecordVersion = 1
+	gappedGraphVersion = 2
+)
 
 const hashSize = 32
 
@@ -61,7 +64,12 @@ func (g *Graph) AppendRecord(b []byte) []byte {
 	for _, a := range g.authors[:g.published] {
 		actors = max(actors, a&^totalBit+1)
 	}
-	b = append(b, graphRecordVersion)
+	gaps := g.appendGaps(nil)
+	version := byte(graphRecordVersion)
+	if len(gaps) > 0 {
+		version = gappedGraphVersion
+	}
+	b = append(b, version)
 	b = appendUleb(appendUleb(b, uint64(g.published)), uint64(actors))
 	for _, a := range g.actors[:actors] {
 		b = append(appendUleb(b, uint64(len(a.id))), a.id...)
@@ -70,8 +78,22 @@ func (g *Graph) AppendRecord(b []byte) []byte {
 	for _, column := range [][]byte{authors, seqs, deps, maxOps, distances} {
 		b = append(appendUleb(b, uint64(len(column))), column...)
 	}
+	if len(gaps) > 0 {
+		b = append(appendUleb(b, uint64(len(gaps))), gaps...)
+	}
 	for i := range g.hashes[:g.published] {
 		b = append(b, g.hashes[i][:]...)
+	}
+	return b
+}
+
+func (g *Graph) appendGaps(b []byte) []byte {
+	next := uint32(0)
+	for _, gap := range g.gaps {
+		if int(gap.change) < g.published {
+			b = appendUleb(appendUleb(b, uint64(gap.change)-uint64(next)+1), uint64(gap.start))
+			next = gap.change + 1
+		}
 	}
 	return b
 }
@@ -138,6 +160,7 @@ type graphRecord struct {
 	actors                      []string
 	authors, seqs, deps, maxOps runReader
 	distances                   []byte
+	gaps                        []byte
 	hashes                      []byte
 }
 
@@ -161,6 +184,9 @@ func RestoreGraph(record []byte) (*Graph, error) {
 	if err := g.readColumns(rec); err != nil {
 		return nil, err
 	}
+	if err := g.readGaps(rec.gaps); err != nil {
+		return nil, err
+	}
 	g.published = n
 	g.heads = append(g.heads, g.tips...)
 	return g, nil
@@ -178,9 +204,10 @@ func newGraphFor(n, actors int) *Graph {
 }
 
 func cutGraphRecord(b []byte) (rec graphRecord, err error) {
-	if len(b) == 0 || b[0] != graphRecordVersion {
+	if len(b) == 0 || b[0] != graphRecordVersion && b[0] != gappedGraphVersion {
 		return rec, damagedGraph("version is unknown")
 	}
+	version := b[0]
 	b = b[1:]
 	number := func() (v uint64) {
 		if err == nil {
@@ -218,7 +245,11 @@ func cutGraphRecord(b []byte) (rec graphRecord, err error) {
 	for _, column := range []*runReader{&rec.authors, &rec.seqs, &rec.deps, &rec.maxOps} {
 		column.rest = text()
 	}
-	rec.distances, rec.hashes = text(), b
+	rec.distances = text()
+	if version == gappedGraphVersion {
+		rec.gaps = text()
+	}
+	rec.hashes = b
 	if err == nil && uint64(len(b)) != changes*hashSize {
 		err = damagedGraph("%d bytes of hashes for %d changes", len(b), changes)
 	}
@@ -267,6 +298,26 @@ func (g *Graph) readColumns(rec graphRecord) error {
 	if !rec.authors.ended() || !rec.seqs.ended() || !rec.deps.ended() || !rec.maxOps.ended() ||
 		len(rec.distances) > 0 || len(g.actors) < len(rec.actors) {
 		return damagedGraph("more is said than there are changes")
+	}
+	return nil
+}
+
+func (g *Graph) readGaps(b []byte) error {
+	if len(b) > 0 {
+		g.gaps = make([]opGap, 0, len(b)/2)
+	}
+	for next := uint64(0); len(b) > 0; {
+		distance, n, err := readUleb(b)
+		if err != nil || distance == 0 || distance > uint64(len(g.hashes))-next {
+			return damagedGraph("change after a gap")
+		}
+		start, m, err := readUleb(b[n:])
+		change := next + distance - 1
+		if err != nil || start == 0 || start > uint64(g.maxOps[change])+1 {
+			return damagedGraph("start of change %d", change)
+		}
+		g.gaps = append(g.gaps, opGap{uint32(change), uint32(start)})
+		next, b = change+1, b[n+m:]
 	}
 	return nil
 }

@@ -41,6 +41,7 @@ func sameGraph(t rapid.TB, got, want *Graph) {
 		"counters":            slices.Equal(got.maxOps, want.maxOps) && got.MaxOp() == want.MaxOp(),
 		"actors":              slices.Equal(got.actors, want.actors) && got.idBytes == want.idBytes,
 		"indexes of actors":   maps.Equal(got.actorIDs, want.actorIDs),
+		"starts after gaps":   slices.Equal(got.gaps, want.gaps),
 		"number of published": got.Len() == want.Len(),
 	} {
 		if !same {

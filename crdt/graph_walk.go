@@ -99,27 +99,33 @@ func (g *Graph) Since(heads []Hash) []int {
 	if g.pushKnown(&w, heads) == 0 {
 		return g.all()
 	}
-	pending := len(g.heads)
-	for _, i := range g.heads {
+	return g.outside(&w, g.heads, -1)
+}
+
+// outside returns the indexes of the changes that are tips or ancestors of them
+// but not reached from the marked heads in w, ascending and without except.
+func (g *Graph) outside(w *walk, tips []uint32, except int) []int {
+	pending := len(tips)
+	for _, i := range tips {
 		w.push(i, 0)
 	}
-	var since []int
+	var outside []int
 	for pending > 0 {
 		i, mark, unmarked := w.next()
 		pending -= unmarked
 		if mark == seen && g.total(i) {
 			break
 		}
-		if mark == 0 {
-			since = append(since, int(i))
+		if mark == 0 && int(i) != except {
+			outside = append(outside, int(i))
 		}
 		for _, d := range g.Dependencies(int(i)) {
 			w.push(d, mark)
 			pending += 1 - int(mark)
 		}
 	}
-	slices.Reverse(since)
-	return since
+	slices.Reverse(outside)
+	return outside
 }
 
 func (g *Graph) all() []int {

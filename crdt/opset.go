@@ -184,6 +184,9 @@ func (s *OpSet) addSucc(c *cell, pred, by lamport, increment bool, operand int64
 // overwrite is addSucc for a row of a cell and its block.
 func (s *OpSet) overwrite(c *cell, r *row, block *rowBlock, by lamport, increment bool, operand int64) {
 	const perSucc = 12
+	if block != nil {
+		block.met(by.counter())
+	}
 	switch {
 	case r.has(rowManySuccs):
 		s.succs[r.succ] = append(s.succs[r.succ], by)

@@ -65,6 +65,16 @@ func (v View) Path(obj OpID, key Key) (string, bool) {
 	return v.path(p, v.indexOf)
 }
 
+// FieldPath is Path with a star for each index of a list or text:
+// "/lines/*/price". It is the same whatever else arrives.
+func (v View) FieldPath(obj OpID, key Key) (string, bool) {
+	p, ok := v.place(obj, key)
+	if !ok {
+		return "", false
+	}
+	return v.path(p, nil)
+}
+
 // PathOf returns the JSON Pointer of an object, as Path does.
 func (v View) PathOf(obj OpID) (string, bool) {
 	o, ok := v.object(obj)
@@ -104,17 +114,21 @@ func (s *OpSet) placeOf(obj uint32) place {
 	return place{obj: o.parent, entry: o.entry, elem: o.elem}
 }
 
+// path writes an index of each list as indexOf returns it, or a star.
 func (v View) path(p place, indexOf func(*object, lamport) (int, bool)) (string, bool) {
 	tokens := make([]string, 0, 8)
 	for {
 		if len(tokens) == MaxPathDepth {
 			return "", false
 		}
-		if o := &v.s.objects[p.obj]; o.list != nil {
+		switch o := &v.s.objects[p.obj]; {
+		case o.list == nil:
+			tokens = append(tokens, escapeToken.Replace(string(v.s.keyOf(&v.s.entries[p.entry]))))
+		case indexOf == nil:
+			tokens = append(tokens, "*")
+		default:
 			index, _ := indexOf(o, p.elem)
 			tokens = append(tokens, strconv.Itoa(index))
-		} else {
-			tokens = append(tokens, escapeToken.Replace(string(v.s.keyOf(&v.s.entries[p.entry]))))
 		}
 		if p.obj == rootObject {
 			break
