@@ -13,43 +13,51 @@ import (
 // BenchmarkAppend has one writer per document, each waiting for its change to be durable before it appends the next.
 func BenchmarkAppend(b *testing.B) {
 	for _, docs := range []int{1, 100, 1000} {
-		b.Run(fmt.Sprintf("docs=%d", docs), func(b *testing.B) {
-			s := open(b, b.TempDir(), Options{})
-			next := make([]uint64, docs)
-			work := make(chan struct{})
-			var writers sync.WaitGroup
-			for n := range docs {
-				writers.Go(func() {
-					d := doc("acme", byte(n))
-					d.Document[1] = byte(n >> 8)
-					ch := make(chan error, 1)
-					for range work {
-						c := chunk(next[n]<<16|uint64(n), 130)
-						a := Append{Doc: d, First: next[n], Changes: []Change{c}, Heads: []Hash{c.Hash}}
-						a.By = Attribution{User: fmt.Sprint("user", n%50), Device: "phone", Received: testTime}
-						if err := s.Append(context.Background(), a, func(err error) { ch <- err }); err != nil {
-							b.Error(err)
-						}
-						if err := <-ch; err != nil {
-							b.Error(err)
-						}
-						next[n]++
-					}
-				})
-			}
-			b.ReportAllocs()
-			for b.Loop() {
-				work <- struct{}{}
-			}
-			close(work)
-			writers.Wait()
-			st := s.Stats()
-			b.ReportMetric(float64(st.Commits)/b.Elapsed().Seconds(), "commits/s")
-			b.ReportMetric(float64(st.Writes)/b.Elapsed().Seconds(), "writes/s")
-			if err := s.Close(); err != nil {
-				b.Error(err)
+		for _, records := range []int{0, 2} {
+			b.Run(fmt.Sprintf("docs=%d/records=%d", docs, records), func(b *testing.B) { benchmarkAppend(b, docs, records) })
+		}
+	}
+}
+
+func benchmarkAppend(b *testing.B, docs, records int) {
+	s := open(b, b.TempDir(), Options{})
+	next := make([]uint64, docs)
+	work := make(chan struct{})
+	var writers sync.WaitGroup
+	for n := range docs {
+		writers.Go(func() {
+			d := doc("acme", byte(n))
+			d.Document[1] = byte(n >> 8)
+			ch := make(chan error, 1)
+			for range work {
+				c := chunk(next[n]<<16|uint64(n), 130)
+				a := Append{Doc: d, First: next[n], Changes: []Change{c}, Heads: []Hash{c.Hash}}
+				a.By = Attribution{User: fmt.Sprint("user", n%50), Device: "phone", Received: testTime}
+				for i := range records {
+					key := fmt.Append(d.Document[:], i, next[n]%100)
+					a.Records = append(a.Records, Record{Table: TableConflicts, Key: key, Value: make([]byte, 200)})
+				}
+				if err := s.Append(context.Background(), a, func(err error) { ch <- err }); err != nil {
+					b.Error(err)
+				}
+				if err := <-ch; err != nil {
+					b.Error(err)
+				}
+				next[n]++
 			}
 		})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		work <- struct{}{}
+	}
+	close(work)
+	writers.Wait()
+	st := s.Stats()
+	b.ReportMetric(float64(st.Commits)/b.Elapsed().Seconds(), "commits/s")
+	b.ReportMetric(float64(st.Writes)/b.Elapsed().Seconds(), "writes/s")
+	if err := s.Close(); err != nil {
+		b.Error(err)
 	}
 }
 

@@ -32,6 +32,7 @@ func TestKill(t *testing.T) {
 				t.Fatalf("round %d, document %d: %d changes, %d in the snapshot, %v", round, n, len(got), covered, err)
 			}
 			snapshots += min(covered, 1)
+			checkCrashRecords(t, s, d, info.Changes)
 		}
 		closeAndCheck(t, s, dir)
 	}
@@ -68,4 +69,24 @@ func runUntilKilled(t *testing.T, dir string, lines int, moment time.Duration, a
 		acked[n] = max(acked[n], count)
 	}
 	cmd.Wait()
+}
+
+// checkCrashRecords compares a document's record and its latest audit entry with what it holds: all of a write are there.
+func checkCrashRecords(t *testing.T, s *Store, d DocKey, changes uint64) {
+	t.Helper()
+	want := fmt.Sprint(changes)
+	v, ok, err := s.Get(d.Company, TableConflicts, record(d.Document[0], "count", "").Key)
+	if string(v) != want || !ok || err != nil {
+		t.Errorf("document %d: record says %q, %v, %v, want %s", d.Document[0], v, ok, err, want)
+	}
+	last := ""
+	err = s.Audit(d.Company, 0, func(e AuditEntry) error {
+		if e.Document == d.Document {
+			last = string(e.Detail)
+		}
+		return nil
+	})
+	if last != want || err != nil {
+		t.Errorf("document %d: latest audit entry says %q, %v, want %s", d.Document[0], last, err, want)
+	}
 }

@@ -229,14 +229,13 @@ func crashChild(dir string) {
 			for i := 0; ; i++ {
 				ch := make(chan error, 1)
 				size := 1 + i%5
-				a := appendOf(d, next, size)
-				if err := s.Append(context.Background(), a, func(err error) { ch <- err }); err != nil {
+				if err := s.AppendAll(context.Background(), crashAppends(d, next, size), func(err error) { ch <- err }); err != nil {
 					panic(err)
 				}
 				if err := <-ch; err != nil {
 					panic(err)
 				}
-				next += uint64(size)
+				next += uint64(size) + 1
 				if i%3 == 2 {
 					list := changes(d, 0, int(next)-size)
 					err := s.PutSnapshot(context.Background(), d, snapshotOf(list), func(i uint64) Hash { return list[i].Hash }, nil)
@@ -252,6 +251,16 @@ func crashChild(dir string) {
 		})
 	}
 	writers.Wait()
+}
+
+// crashAppends are an edit and an answer to it, with a record and an audit entry that say how many changes there are.
+func crashAppends(d DocKey, first uint64, size int) []Append {
+	edit, answer := appendOf(d, first, size), appendOf(d, first+uint64(size), 1)
+	count := record(d.Document[0], "count", fmt.Sprint(first+uint64(size)+1))
+	edit.Records = []Record{record(d.Document[0], "count", "half")}
+	answer.Records = []Record{count}
+	answer.Audit = []AuditEntry{{Time: testTime, Action: ActionRevert, Document: d.Document, Detail: count.Value}}
+	return []Append{edit, answer}
 }
 
 func dbPath(dir string) string { return filepath.Join(dir, fileName) }
