@@ -82,6 +82,9 @@ func (v View) appendJSONText(b []byte, obj uint32) []byte {
 	return append(b, '"')
 }
 
+// AppendJSON appends a scalar as View.AppendJSON does.
+func (v Value) AppendJSON(b []byte) []byte { return appendJSONValue(b, v) }
+
 func appendJSONValue(b []byte, v Value) []byte {
 	switch v.code {
 	case ValueNull:
