@@ -41,8 +41,8 @@ func (d *document) openContent(ctx context.Context) error {
 				return ctx.Err()
 			}
 		default:
-			ops, err := d.buildContent(ctx, n.changes, n.size)
-			if ready, err := d.setContent(ops, n, err); ready || err != nil {
+			c, err := d.buildContent(ctx, n.changes, n.size)
+			if ready, err := d.setContent(c, n, err); ready || err != nil {
 				return err
 			}
 		}
@@ -56,6 +56,12 @@ const (
 	contentComing                     // somebody else builds it
 	contentOurs                       // to build
 )
+
+// content is an op set with what watches it.
+type content struct {
+	ops     *crdt.OpSet
+	watcher Watcher
+}
 
 // building is the building of an op set.
 type building struct {
@@ -73,6 +79,9 @@ func (d *document) claimContent() (_ contentState, _ *building, err error) {
 		return 0, nil, err
 	}
 	if d.graph.Staged() == 0 && d.ops == nil {
+		if d.watcher, err = d.watch(); err != nil {
+			return 0, nil, err
+		}
 		d.ops = crdt.NewOpSet()
 	}
 	switch {
@@ -91,7 +100,7 @@ func (d *document) claimContent() (_ contentState, _ *building, err error) {
 
 // setContent takes what was built and pins it; ready is false when the document
 // has other changes by now.
-func (d *document) setContent(ops *crdt.OpSet, b *building, buildErr error) (ready bool, err error) {
+func (d *document) setContent(c content, b *building, buildErr error) (ready bool, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	defer d.guard(&err)
@@ -112,17 +121,17 @@ func (d *document) setContent(ops *crdt.OpSet, b *building, buildErr error) (rea
 		return false, nil
 	}
 	d.pins++
-	d.ops = ops
+	d.ops, d.watcher = c.ops, c.watcher
 	d.heatLocked() // so that it is freed again
 	d.account()
 	return true, nil
 }
 
 // buildContent reads the first n changes of the document, all that it has.
-func (d *document) buildContent(ctx context.Context, n uint64, size int64) (ops *crdt.OpSet, err error) {
+func (d *document) buildContent(ctx context.Context, n uint64, size int64) (c content, err error) {
 	h := d.hub
 	if err := h.building.Acquire(ctx, size); err != nil {
-		return nil, err
+		return content{}, err
 	}
 	defer h.building.Release(size)
 	defer func() {
@@ -132,11 +141,26 @@ func (d *document) buildContent(ctx context.Context, n uint64, size int64) (ops 
 		}
 	}()
 	err = unreplaced(func() error {
-		ops, err = d.readContent(n)
+		c.ops, err = d.readContent(n)
 		return err
 	})
 	h.stats.contents.Add(1)
-	return ops, err
+	if err == nil {
+		c.watcher, err = d.watch()
+	}
+	return c, err
+}
+
+// watch returns the watcher of the op set, nil if there's no ledger.
+func (d *document) watch() (Watcher, error) {
+	if d.hub.opts.Ledger == nil {
+		return nil, nil
+	}
+	w, err := d.hub.opts.Ledger.Watch(d.key, &changeSource{document: d})
+	if err != nil {
+		return nil, fmt.Errorf("watch document %s: %w", d.key.Document, err)
+	}
+	return w, nil
 }
 
 // tailSpan is how many changes are read in one transaction of the store.

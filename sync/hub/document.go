@@ -25,11 +25,15 @@ type document struct {
 	removed  bool       // no longer in Hub.documents; look it up again
 	hot      bool       // in Hub.hot
 	links    []*link
-	exists   bool        // at least one change is durable
-	graph    *crdt.Graph // nil = not in memory
-	stored   store.Info  // as last read, and what was published since; without heads; valid with graph
-	ops      *crdt.OpSet // what graph's changes have built, staged ones included; nil = not in memory
-	unfit    error       // why the stored changes give no op set
+	exists   bool         // at least one change is durable
+	graph    *crdt.Graph  // nil = not in memory
+	stored   store.Info   // as last read, and what was published since; without heads; valid with graph
+	kind     string       // type of the document; empty if it has none; valid with graph
+	actor    crdt.ActorID // of the server's own changes; empty before the first; valid with graph
+	ops      *crdt.OpSet  // what graph's changes have built, staged ones included; nil = not in memory
+	watcher  Watcher      // of ops; nil if nobody watches
+	diff     *crdt.Diff   // of the last change to ops, for guards
+	unfit    error        // why the stored changes give no op set
 	orphans  *crdt.Orphans
 	held     map[string]int // bytes of orphans by sender, as counted in Hub.orphans
 	refused  refusals
@@ -142,7 +146,7 @@ func (d *document) detach(l *link) {
 
 // tidyLocked forgets a document that nobody needs.
 func (d *document) tidyLocked() {
-	if len(d.links) == 0 && len(d.pending) == 0 && d.appends == 0 && d.graph == nil && !d.removed {
+	if len(d.links) == 0 && d.graph == nil && d.appends == 0 && !d.busy() && !d.removed {
 		d.hub.forget(d)
 	}
 }
@@ -157,6 +161,9 @@ func (d *document) account() {
 		}
 		if d.ops != nil {
 			size += int64(d.ops.Size())
+		}
+		if d.watcher != nil {
+			size += int64(d.watcher.Size())
 		}
 		if d.orphans != nil {
 			size += int64(d.orphans.Bytes())
@@ -192,7 +199,7 @@ func (d *document) unload() bool {
 	}
 	d.snapshotIfDue(true)
 	if d.ops != nil {
-		d.ops = nil
+		d.dropContent()
 		d.account()
 		return true
 	}
@@ -213,9 +220,12 @@ func (d *document) busy() bool { return len(d.pending) > 0 || d.pins > 0 }
 
 // dropLocked frees all that can be read again.
 func (d *document) dropLocked() {
-	d.graph, d.ops, d.orphans, d.work, d.unfit = nil, nil, nil, nil, nil
+	d.graph, d.orphans, d.work, d.unfit, d.actor = nil, nil, nil, nil, ""
+	d.dropContent()
 	d.account()
 }
+
+func (d *document) dropContent() { d.ops, d.watcher, d.diff = nil, nil, nil }
 
 // generate returns the next frame for a link, nil when there's nothing to say.
 func (d *document) generate(l *link) (out outgoing, err error) {

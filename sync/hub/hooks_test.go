@@ -17,7 +17,7 @@ import (
 type hookedStore struct {
 	*store.Store
 
-	mu       sync.Mutex // guards the following fields
+	mu       sync.Mutex // guards the following fields; the hooks get the first Append of a write
 	onAppend func(a store.Append, through func() error, done func(error)) error
 	onDone   func(a store.Append)
 	onRead   func(store.DocKey) error
@@ -36,7 +36,8 @@ func (s *hookedStore) set(change func(*hookedStore)) {
 	change(s)
 }
 
-func (s *hookedStore) Append(ctx context.Context, a store.Append, done func(error)) error {
+func (s *hookedStore) AppendAll(ctx context.Context, list []store.Append, done func(error)) error {
+	a := list[0]
 	s.mu.Lock()
 	onAppend, onDone := s.onAppend, s.onDone
 	s.mu.Unlock()
@@ -47,7 +48,7 @@ func (s *hookedStore) Append(ctx context.Context, a store.Append, done func(erro
 			inner(err)
 		}
 	}
-	through := func() error { return s.Store.Append(ctx, a, done) }
+	through := func() error { return s.Store.AppendAll(ctx, list, done) }
 	if onAppend != nil {
 		return onAppend(a, through, done)
 	}

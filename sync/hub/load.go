@@ -3,6 +3,7 @@ package hub
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"concord/crdt"
 	"concord/store"
@@ -28,11 +29,30 @@ func (d *document) load() error {
 		}
 		d.hub.stats.loads.Add(1)
 	}
-	d.graph, d.exists = graph, graph.Len() > 0
+	kind, err := d.readKind()
+	if err != nil {
+		return fmt.Errorf("load document %s: %w", d.key.Document, err)
+	}
+	d.graph, d.exists, d.kind = graph, graph.Len() > 0, kind
 	d.note(info)
 	d.account()
 	d.snapshotIfDue(false) // a wish from before a restart is forgotten
 	return nil
+}
+
+// readKind returns the document's type, empty if it has none.
+func (d *document) readKind() (string, error) {
+	if d.hub.opts.Ledger == nil && d.hub.opts.Guards == nil {
+		return "", nil
+	}
+	value, _, err := d.hub.store.Get(d.key.Company, store.TableDocumentTypes, d.key.Document[:])
+	return kindOf(value), err
+}
+
+// kindOf returns the type in a record of store.TableDocumentTypes: type, 0x00, reference.
+func kindOf(value []byte) string {
+	kind, _, _ := strings.Cut(string(value), "\x00")
+	return kind
 }
 
 func (d *document) note(info store.Info) {

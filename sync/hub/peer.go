@@ -28,6 +28,7 @@ type peer struct {
 	id        string // chosen by the client
 	storageID string // "" = none
 	keepState bool   // its sync states are kept across connections
+	roles     string // of its session, see joinRoles
 
 	// The reader's own.
 	links     map[id.DocumentID]*link
@@ -56,6 +57,7 @@ func newPeer(c *connection, join wire.Join) *peer {
 	return &peer{
 		connection: c, id: join.SenderID, storageID: join.Metadata.StorageID,
 		keepState: join.Metadata.StorageID != "" && !join.Metadata.Ephemeral,
+		roles:     joinRoles(c.currentSession().Roles),
 		links:     make(map[id.DocumentID]*link),
 		room:      make(chan struct{}, 1),
 	}

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"fmt"
 
 	"concord/crdt"
 	"concord/store"
@@ -24,8 +25,91 @@ func (r Reading) At(heads []crdt.Hash) (crdt.View, error) {
 	return r.Content.At(clock), nil
 }
 
-// Read gives fn what is durable of a document. Nothing else is done with the document meanwhile, so that fn must be
-// quick: take what is needed and encode it afterwards. It must not call the hub. fn's error is returned as it is.
+// Read gives fn what is durable of a document. Nothing else is done with the
+// document meanwhile, so that fn must be quick: take what is needed and encode it
+// afterwards. It must not call the hub, and what it wants of Content it gets
+// through View and At, for Content has what is still on its way to the disk, too.
+// fn's error is returned as it is.
 func (h *Hub) Read(ctx context.Context, key store.DocKey, fn func(Reading) error) error {
-	return ErrNotFound
+	done, err := h.attend()
+	if err != nil {
+		return err
+	}
+	defer done()
+	return h.visit(ctx, key, func(d *document) error {
+		if d.unfit != nil {
+			return fmt.Errorf("read document %s: %w", key.Document, d.unfit)
+		}
+		if d.graph.Len() == 0 {
+			return ErrNotFound
+		}
+		r, err := d.reading()
+		if err != nil {
+			return err
+		}
+		return d.shielded(func() error { return fn(r) })
+	})
+}
+
+// reading returns the published part of a document.
+func (d *document) reading() (Reading, error) {
+	r := Reading{Graph: d.graph, Content: d.ops, Heads: d.graph.Heads(), View: d.ops.View()}
+	if d.graph.Staged() == d.graph.Len() {
+		return r, nil
+	}
+	var err error
+	r.View, err = r.At(r.Heads)
+	return r, err
+}
+
+// visit calls fn with a document and its lock, when its op set is in memory.
+func (h *Hub) visit(ctx context.Context, key store.DocKey, fn func(*document) error) error {
+	d := h.enter(key)
+	defer d.leave()
+	if err := d.openContent(ctx); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.pins--
+	if err := d.ready(); err != nil {
+		return err
+	}
+	return fn(d)
+}
+
+// enter returns a document that stays in the hub until leave was called.
+func (h *Hub) enter(key store.DocKey) *document {
+	for {
+		d := h.acquire(key)
+		d.mu.Lock()
+		ok := !d.removed
+		if ok {
+			d.pins++
+		}
+		d.mu.Unlock()
+		if ok {
+			return d
+		}
+	}
+}
+
+func (d *document) leave() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.pins--
+	if len(d.links) == 0 && !d.busy() && d.blank() {
+		d.dropLocked() // somebody has asked for what doesn't exist
+	}
+	d.tidyLocked()
+}
+
+// attend counts a call, for Drain and Close to wait for.
+func (h *Hub) attend() (done func(), err error) {
+	h.readers.Add(1)
+	if h.draining.Load() {
+		h.readers.Add(-1)
+		return nil, ErrClosing
+	}
+	return func() { h.readers.Add(-1) }, nil
 }

@@ -12,39 +12,49 @@ import (
 	"concord/sync/wire"
 )
 
-// message is a received sync message on its way to being settled. What it holds
-// of the hub is given back by done, exactly once: by document.receive when the
-// document can't be read, and from then on by finish alone, when the message is
-// over (settled or abandoned, which takes it out of document.pending) and the
-// store has finished with all of its writes, whichever comes last.
+// message is a received sync message, or an edit by the server, on its way to being
+// settled. What it holds of the hub is given back by done, exactly once: by
+// document.receive when the document can't be read, and from then on by finish
+// alone, when the message is over (settled or abandoned, which takes it out of
+// document.pending) and the store has finished with its write, whichever comes
+// last.
 type message struct {
-	link    *link
-	sync    *protocol.Message
-	request bool
+	document *document
+	link     *link             // by which it came; nil for an edit
+	sync     *protocol.Message // nil for an edit or import
+	request  bool
+	records  []store.Record // to be committed with it
 
 	frame  Frame // the changes are parts of it, unless they were compressed
 	weight int64 // of Hub.staged
 	grown  int64 // of Hub.inflated
 
+	// settled, nil if nobody waits, is called once with the document's lock held:
+	// when everything is durable, or with what came in between.
+	settled func(error)
+
 	// The following fields are guarded by document.mu.
 	upTo    int            // the graph's length with this message's changes
 	chunks  []*crdt.Change // staged from this message, in graph order
-	foreign []crdt.Hash    // those among them that waited for this message, from other peers
+	foreign []crdt.Hash    // those among them that waited for this message, or answer it, from others
 	durable bool
-	writes  int // of its changes, that the store has and hasn't finished
+	writing bool // the store has its write and hasn't finished
 	over    bool
 }
 
 // finish ends a message, once the store needs its memory no more.
-func (in *message) finish() {
+func (in *message) finish(err error) {
+	if !in.over && in.settled != nil {
+		in.settled(err)
+	}
 	in.over = true
-	if in.writes == 0 {
+	if !in.writing {
 		in.done()
 	}
 }
 
 func (in *message) done() {
-	h := in.link.peer.hub
+	h := in.document.hub
 	in.frame.release()
 	h.staged.Release(in.weight)
 	h.inflated.Release(in.grown)
@@ -71,7 +81,7 @@ func (p *peer) receiveSync(ctx context.Context, frame Frame, doc id.DocumentID, 
 	if err != nil {
 		return p.unreadable(doc, err)
 	}
-	in := &message{link: l, sync: m, request: request, frame: frame, weight: min(int64(len(frame.Data)), p.hub.opts.StagedBytes)}
+	in := &message{document: l.document, link: l, sync: m, request: request, frame: frame, weight: min(int64(len(frame.Data)), p.hub.opts.StagedBytes)}
 	if err := p.hub.staged.Acquire(ctx, in.weight); err != nil {
 		return err
 	}
@@ -112,14 +122,12 @@ func (d *document) receive(ctx context.Context, in *message, changes []*crdt.Cha
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	defer d.guard(&err)
-	l := in.link
+	d.pending = append(d.pending, in)
 	if len(changes) > 0 {
 		d.pins--
-	}
-	d.pending = append(d.pending, in)
-	err = d.load()
-	if err == nil && len(changes) > 0 && d.ops == nil && d.unfit == nil {
-		err = fmt.Errorf("document %s was given up", d.key.Document)
+		err = d.ready()
+	} else {
+		err = d.load()
 	}
 	if err != nil {
 		d.pending = d.pending[:len(d.pending)-1]
@@ -129,30 +137,20 @@ func (d *document) receive(ctx context.Context, in *message, changes []*crdt.Cha
 	for _, h := range refused {
 		d.refused.add(h)
 	}
-	from := l.peer.sender()
-	runs := d.stage(l, from, changes)
-	in.upTo = d.graph.Staged()
-	in.durable = len(runs) == 0
-	for i, run := range runs {
-		in.chunks = append(in.chunks, run.changes...)
-		if run.sender != from {
-			for _, c := range run.changes {
-				in.foreign = append(in.foreign, c.Hash)
-			}
-		}
-		last := i == len(runs)-1
-		done := func(err error) { d.committed(in, last, err) }
-		d.appends++
-		in.writes++
-		if err := d.hub.store.Append(d.hub.ctx, run.write(d.key, d.hub), done); err != nil {
-			// The graph now holds what will never be durable.
-			d.appends--
-			in.writes--
-			d.abandonLocked()
-			return fmt.Errorf("append to document %s: %w", d.key.Document, err)
-		}
+	s := d.begin(true)
+	if err := s.stage(in.link, in.link.peer.sender(), changes); err != nil {
+		d.abandonLocked(err)
+		return err
 	}
-	d.settleLocked()
-	d.account()
-	return nil
+	s.records, in.records = in.records, nil
+	return s.submit(in)
+}
+
+// ready looks whether the document can take changes, after openContent.
+func (d *document) ready() error {
+	err := d.load()
+	if err == nil && d.ops == nil && d.unfit == nil {
+		err = fmt.Errorf("document %s was given up", d.key.Document)
+	}
+	return err
 }

@@ -1,19 +1,21 @@
 package hub
 
 import (
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"slices"
 
+	"concord/store"
 	"concord/sync/wire"
 )
 
 // committed is called by the store when a write is durable, or never will be.
 // It doesn't wait for the document: all others' acknowledgements come after it.
-func (d *document) committed(in *message, last bool, err error) {
+func (d *document) committed(in *message, err error) {
 	if d.mu.TryLock() {
 		defer d.mu.Unlock()
-		d.committedLocked(in, last, err)
+		d.committedLocked(in, err)
 		return
 	}
 	d.hub.writers.Add(1)
@@ -21,26 +23,28 @@ func (d *document) committed(in *message, last bool, err error) {
 		defer d.hub.writers.Add(-1)
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		d.committedLocked(in, last, err)
+		d.committedLocked(in, err)
 	}()
 }
 
 // committedLocked may be called for a later write before an earlier one: being
 // durable, it waits in pending for its turn.
-func (d *document) committedLocked(in *message, last bool, err error) {
+func (d *document) committedLocked(in *message, err error) {
 	defer d.guard(nil)
 	d.appends--
-	in.writes--
+	in.writing = false
 	if in.over {
-		in.finish()
+		in.finish(err)
 	}
 	if err != nil {
-		d.hub.log.Error("changes not stored", "document", d.key.Document.String(), "error", err)
-		d.abandonLocked()
+		if !errors.Is(err, store.ErrExists) {
+			d.hub.log.Error("changes not stored", "document", d.key.Document.String(), "error", err)
+		}
+		d.abandonLocked(err)
 		d.tidyLocked()
 		return
 	}
-	if last && !in.over {
+	if !in.over {
 		in.durable = true
 		d.settleLocked()
 		d.account()
@@ -56,9 +60,10 @@ func (d *document) guard(err *error) {
 		return
 	}
 	d.hub.log.Error("panic", "document", d.key.Document.String(), "panic", r, "stack", string(debug.Stack()))
-	d.abandonLocked()
+	fault := fmt.Errorf("panic: %v", r)
+	d.abandonLocked(fault)
 	if err != nil {
-		*err = fmt.Errorf("panic: %v", r)
+		*err = fault
 	}
 }
 
@@ -66,9 +71,9 @@ func (d *document) guard(err *error) {
 // The peers that sent them have got no acknowledgement, and would wait for it
 // for ever: they, and whoever was to get what they sent, have to come back. The
 // document isn't read again before the store has finished with all its writes.
-func (d *document) abandonLocked() {
+func (d *document) abandonLocked(why error) {
 	for _, in := range d.pending {
-		in.finish()
+		in.finish(why)
 	}
 	for _, l := range d.links {
 		l.peer.end(wire.CloseTryLater, "the server couldn't store changes; come back later")
@@ -84,7 +89,7 @@ func (d *document) settleLocked() {
 		d.settleOne(in)
 		d.pending[0] = nil
 		d.pending = d.pending[1:]
-		in.finish()
+		in.finish(nil)
 	}
 	if len(d.pending) == 0 {
 		d.pending = nil
@@ -95,7 +100,7 @@ func (d *document) settleOne(in *message) {
 	before := slices.Concat(d.graph.Heads(), in.foreign)
 	first := d.graph.Len()
 	l := in.link
-	if !l.gone {
+	if l != nil && !l.gone {
 		l.peer.mark(l) // the author first: its acknowledgement shouldn't wait for everybody's copy
 	}
 	if in.upTo > first {
@@ -115,7 +120,7 @@ func (d *document) settleOne(in *message) {
 			}
 		}
 	}
-	if l.gone {
+	if l == nil || l.gone || in.sync == nil {
 		return
 	}
 	shared := l.state.SharedHeads()

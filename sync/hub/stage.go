@@ -3,6 +3,7 @@ package hub
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"concord/crdt"
 	"concord/store"
@@ -16,7 +17,7 @@ type run struct {
 	heads   []crdt.Hash // after these changes
 }
 
-func (r run) write(key store.DocKey, h *Hub) store.Append {
+func (r run) write(key store.DocKey, received time.Time) store.Append {
 	changes := make([]store.Change, len(r.changes))
 	for i, c := range r.changes {
 		changes[i] = store.Change{Hash: store.Hash(c.Hash), Bytes: c.Bytes()}
@@ -27,44 +28,63 @@ func (r run) write(key store.DocKey, h *Hub) store.Append {
 	}
 	return store.Append{
 		Doc: key, First: uint64(r.first), Changes: changes, Heads: heads,
-		By: store.Attribution{User: r.sender.user, Device: r.sender.device, Received: h.opts.Now()},
+		By: store.Attribution{User: r.sender.user, Device: r.sender.device, Received: received},
 	}
 }
 
-// stage passes changes through the gate into the graph and returns what has to
-// be written, split by sender: a change may release others that waited for it.
-func (d *document) stage(l *link, from sender, changes []*crdt.Change) []run {
-	var runs []run
+// staging is what one message, or one edit, stages.
+type staging struct {
+	document   *document
+	received   time.Time
+	guard      Guard // nil = changes aren't judged
+	runs       []run
+	violations []Violation
+	records    []store.Record // to be committed with the changes
+	audit      []store.AuditEntry
+}
+
+// begin returns a staging. The document's lock is held until its end.
+func (d *document) begin(judged bool) *staging {
+	s := &staging{document: d, received: d.hub.opts.Now()}
+	if guards := d.hub.opts.Guards; guards != nil && judged {
+		s.guard = guards.For(d.key.Company, d.kind)
+	}
+	return s
+}
+
+// stage passes changes of a peer through the gate into the graph: a change may
+// release others that waited for it. After an error, which isn't any change's,
+// the document has to be abandoned.
+func (s *staging) stage(l *link, from sender, changes []*crdt.Change) error {
 	for _, c := range changes {
-		d.stageOne(l, from, c, &runs)
+		if err := s.stageOne(l, from, c); err != nil {
+			return err
+		}
 	}
-	return runs
+	return nil
 }
 
-func (d *document) stageOne(l *link, from sender, change *crdt.Change, runs *[]run) {
+func (s *staging) stageOne(l *link, from sender, change *crdt.Change) error {
 	type candidate struct {
 		change *crdt.Change
 		from   sender
 	}
+	d := s.document
 	queue := []candidate{{change, from}}
 	for len(queue) > 0 {
 		c := queue[0]
 		queue = queue[1:]
-		index, err := d.admit(c.change)
+		err := s.admit(c.from, c.change)
 		var missing *crdt.MissingDepsError
 		switch {
 		case err == nil:
-			if n := len(*runs); n == 0 || (*runs)[n-1].sender != c.from {
-				*runs = append(*runs, run{sender: c.from, first: index})
-			}
-			last := &(*runs)[len(*runs)-1]
-			last.changes = append(last.changes, c.change)
-			last.heads = d.graph.StagedHeads()
 			if d.orphans != nil {
 				for _, o := range d.orphans.Release(c.change.Hash) {
 					queue = append(queue, candidate{o.Change, parseSender(o.Sender)})
 				}
 			}
+		case errors.Is(err, errWatch):
+			return err
 		case errors.Is(err, crdt.ErrKnown):
 		case errors.As(err, &missing):
 			d.hold(l, c.from, c.change, missing.Missing)
@@ -73,30 +93,119 @@ func (d *document) stageOne(l *link, from sender, change *crdt.Change, runs *[]r
 			d.refused.add(c.change.Hash)
 		}
 	}
+	return nil
 }
 
+// errWatch is in the chain of the errors of a document's watcher.
+var errWatch = errors.New("the change couldn't be watched")
+
 // admit passes a change through the whole gate: its place among the changes, then
-// what its ops refer to. After an error nothing has changed.
-func (d *document) admit(c *crdt.Change) (index int, err error) {
+// what its ops refer to. Then its watchers are told. After an error nothing has
+// changed, unless it is of a watcher.
+func (s *staging) admit(from sender, c *crdt.Change) error {
+	d := s.document
 	h := c.Header()
 	if err := d.graph.Check(h); err != nil {
-		return 0, err
+		return err
 	}
+	if err := d.room(h.Hash); err != nil {
+		return err
+	}
+	a := Applied{Key: d.key, Type: d.kind, Change: c, Graph: d.graph, Content: d.ops, Received: s.received,
+		User: from.user, Device: from.device}
+	before := d.beforeDiff(s.guard, &a)
+	if err := d.ops.Apply(c, a.Diff); err != nil {
+		return err
+	}
+	index, err := d.graph.Append(h)
+	if err != nil {
+		panic(err) // Check has let it pass
+	}
+	heads := d.graph.StagedHeads()
+	if n := len(s.runs); n == 0 || s.runs[n-1].sender != from {
+		s.runs = append(s.runs, run{sender: from, first: index})
+	}
+	last := &s.runs[len(s.runs)-1]
+	last.changes, last.heads = append(last.changes, c), heads
+	if d.watcher == nil && s.guard == nil {
+		return nil
+	}
+	a.Index, a.Current, a.Roles = index, len(heads) == 1, from.roleList()
+	return s.tell(a, before)
+}
+
+// room refuses a change when the document can't take any.
+func (d *document) room(h crdt.Hash) error {
 	if d.unfit != nil {
-		return 0, &crdt.RefusalError{Hash: h.Hash, Reason: crdt.ReasonBadDocument,
+		return &crdt.RefusalError{Hash: h, Reason: crdt.ReasonBadDocument,
 			Detail: "the document holds a change that can't be applied, and takes no others"}
 	}
 	if size, most := d.ops.Size(), opBytes*d.hub.rows(); size > most {
-		return 0, &crdt.RefusalError{Hash: h.Hash, Reason: crdt.ReasonLimit,
+		return &crdt.RefusalError{Hash: h, Reason: crdt.ReasonLimit,
 			Detail: fmt.Sprintf("the document takes %d bytes of memory, it may grow to %d", size, most)}
 	}
-	if err := d.ops.Apply(c, nil); err != nil {
-		return 0, err
+	return nil
+}
+
+// submit has all that was staged for a pending message committed, with the
+// server's answer to it, in one write. After an error the document is abandoned.
+func (s *staging) submit(in *message) error {
+	d := s.document
+	err := s.answer()
+	if err == nil {
+		s.note(in)
+		if len(s.runs)+len(s.records)+len(s.audit) == 0 {
+			in.durable = true
+		} else {
+			err = s.write(in)
+		}
 	}
-	if index, err = d.graph.Append(h); err != nil {
-		panic(err) // Check has let it pass
+	if err != nil {
+		d.abandonLocked(err) // the graph may hold what will never be durable
+		return err
 	}
-	return index, nil
+	d.settleLocked()
+	d.account()
+	return nil
+}
+
+// note tells a message what was staged for it.
+func (s *staging) note(in *message) {
+	in.upTo = s.document.graph.Staged()
+	for _, run := range s.runs {
+		in.chunks = append(in.chunks, run.changes...)
+		if in.link != nil && run.sender != in.link.peer.sender() {
+			for _, c := range run.changes {
+				in.foreign = append(in.foreign, c.Hash)
+			}
+		}
+	}
+	if w := s.document.watcher; w != nil && len(s.runs) > 0 {
+		s.records = append(s.records, w.Records()...)
+	}
+}
+
+func (s *staging) write(in *message) (err error) {
+	d := s.document
+	done := func(err error) { d.committed(in, err) }
+	d.appends++
+	in.writing = true
+	if len(s.runs) == 0 {
+		err = d.hub.store.Put(d.hub.ctx, d.key.Company, s.records, s.audit, done)
+	} else {
+		writes := make([]store.Append, len(s.runs))
+		for i, run := range s.runs {
+			writes[i] = run.write(d.key, s.received)
+		}
+		writes[len(writes)-1].Records, writes[len(writes)-1].Audit = s.records, s.audit
+		err = d.hub.store.AppendAll(d.hub.ctx, writes, done)
+	}
+	if err != nil {
+		d.appends--
+		in.writing = false
+		return fmt.Errorf("write to document %s: %w", d.key.Document, err)
+	}
+	return nil
 }
 
 // author returns the peer that a change is from: that of the link by which it

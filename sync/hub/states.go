@@ -37,12 +37,17 @@ func (d *document) relaxLocked(contentSince int64) {
 	d.work = nil
 	if d.ops != nil && d.lastUsed.Load() <= contentSince {
 		d.snapshotIfDue(true)
-		d.ops = nil
+		d.dropContent()
 	}
-	if !d.exists && d.graph != nil && d.graph.Staged() == 0 && d.orphanCount() == 0 {
-		d.graph, d.ops, d.orphans = nil, nil, nil // a document that nobody has created
+	if d.blank() {
+		d.dropLocked() // a document that nobody has created
 	}
 	d.account()
+}
+
+// blank reports whether there is nothing in a document that is in memory.
+func (d *document) blank() bool {
+	return d.graph != nil && !d.exists && d.graph.Staged() == 0 && d.orphanCount() == 0
 }
 
 func (d *document) orphanCount() int {

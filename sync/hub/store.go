@@ -13,12 +13,15 @@ type Store interface {
 	Document(store.DocKey) (store.Info, bool, error)
 	Changes(key store.DocKey, from, to uint64, fn func(i uint64, c store.Change) error) error
 	Change(key store.DocKey, i uint64) ([]byte, error)
+	Attributions(key store.DocKey, from, to uint64, fn func(store.Run) error) error
 	ViewChunk(key store.DocKey, fn func(store.Snapshot) error) error
 	ViewGraph(key store.DocKey, fn func(store.Snapshot) error) error
-	Append(ctx context.Context, a store.Append, done func(error)) error
+	AppendAll(ctx context.Context, list []store.Append, done func(error)) error
 	SyncState(store.SyncKey) ([]byte, bool, error)
 	PutSyncStates(ctx context.Context, states []store.SyncState, done func(error)) error
 	PutRejection(ctx context.Context, r store.Rejection, done func(error)) error
+	Get(company string, t store.Table, key []byte) (value []byte, ok bool, err error)
+	Put(ctx context.Context, company string, records []store.Record, audit []store.AuditEntry, done func(error)) error
 }
 
 // Snapshots writes documents' snapshots in the background; *snapshot.Pool is one.

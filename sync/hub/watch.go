@@ -1,0 +1,142 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"concord/crdt"
+	"concord/store"
+)
+
+// beforeDiff prepares what a guard needs to know of a change that is about to be
+// applied, and returns the content before it.
+func (d *document) beforeDiff(g Guard, a *Applied) (before crdt.View) {
+	if g == nil {
+		return before
+	}
+	if d.diff == nil {
+		d.diff = new(crdt.Diff)
+	}
+	a.Diff, a.Before = d.diff, d.graph.StagedHeads()
+	return d.ops.At(d.graph.StagedClock())
+}
+
+// tell tells the watchers of a change that was applied.
+func (s *staging) tell(a Applied, before crdt.View) error {
+	if w := s.document.watcher; w != nil {
+		if err := w.Applied(a); err != nil {
+			return fmt.Errorf("%w: change %s: %w", errWatch, a.Change.Hash, err)
+		}
+	}
+	if s.guard != nil {
+		s.violations = append(s.violations, s.guard.Judge(a, before)...)
+	}
+	return nil
+}
+
+// answer stages what the server changes back of what was staged. An answer that
+// can't be made is logged: the changes stand.
+func (s *staging) answer() error {
+	if len(s.violations) == 0 {
+		return nil
+	}
+	d := s.document
+	answer := s.guard.Answer(s.violations)
+	s.guard = nil // answers aren't judged
+	if answer == nil {
+		return nil
+	}
+	c, err := s.compose(answer.Message, false, answer.Write)
+	if err == nil && c != nil {
+		err = s.admit(sender{user: server, device: d.hub.id}, c)
+	}
+	if errors.Is(err, errWatch) {
+		return err
+	}
+	if err != nil {
+		d.hub.log.Error("guard can't answer", "company", d.key.Company, "document", d.key.Document.String(), "error", err)
+		return nil
+	}
+	s.audit = append(s.audit, answer.Audit...)
+	if answer.Records != nil {
+		var hash crdt.Hash
+		if c != nil {
+			hash = c.Hash
+		}
+		s.records = append(s.records, answer.Records(hash)...)
+	}
+	return nil
+}
+
+// changeSource is what a watcher may ask of stored changes.
+type changeSource struct {
+	document *document
+	times    []int64 // that the changes in the snapshot claim; nil = not read yet
+}
+
+func (s *changeSource) Attribution(i int) (user, device string, received time.Time, err error) {
+	err = s.document.hub.store.Attributions(s.document.key, uint64(i), uint64(i)+1, func(r store.Run) error {
+		user, device, received = r.User, r.Device, r.Received
+		return nil
+	})
+	if err == nil && user == "" {
+		err = fmt.Errorf("attribution of change %d: %w", i, store.ErrNotFound)
+	}
+	return strings.Clone(user), strings.Clone(device), received, err
+}
+
+// ClaimedTime reads the times of all changes in the snapshot at the first
+// question for one of them.
+func (s *changeSource) ClaimedTime(i int) (claimed int64, err error) {
+	if i < len(s.times) {
+		return s.times[i], nil
+	}
+	d := s.document
+	err = unreplaced(func() error {
+		b, err := d.hub.store.Change(d.key, uint64(i))
+		if errors.Is(err, store.ErrInSnapshot) {
+			if s.times, err = d.snapshotTimes(); err == nil && i >= len(s.times) {
+				err = store.ErrInSnapshot
+			}
+			if err == nil {
+				claimed = s.times[i]
+			}
+			return err
+		}
+		if err != nil {
+			return err
+		}
+		c, err := crdt.ReadStoredChange(b, crdt.Hash(d.graph.HashAt(i)))
+		if err == nil {
+			claimed = c.Time
+		}
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("read time of change %d: %w", i, err)
+	}
+	return claimed, nil
+}
+
+// snapshotTimes returns the times that the changes in the snapshot claim.
+func (d *document) snapshotTimes() ([]int64, error) {
+	var covered uint64
+	b, err := d.snapshotChunk(&covered)
+	if err != nil {
+		return nil, err
+	}
+	chunk, _, err := crdt.NextChunk(b)
+	times := make([]int64, 0, covered)
+	if err == nil {
+		_, err = chunk.ParseDocument(storedLimits, func(c crdt.DocumentChange) error {
+			times = append(times, c.Time)
+			return nil
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("snapshot: %w: %v", store.ErrCorrupt, err)
+	}
+	return times, nil
+}
