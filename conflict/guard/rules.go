@@ -1,0 +1,44 @@
+package guard
+
+// Rules are what a rules file says. They are immutable and safe for concurrent
+// use; nil are none.
+type Rules struct {
+	Guards []*Rule
+	Notes  []Problem // what is no mistake, but may not be meant
+}
+
+// Rule locks some fields of the documents of one type.
+type Rule struct {
+	Name string // unique
+	Type string // of documents
+	When *Expr  // the document has to meet this; nil = always
+	Lock []Pattern
+	// Except are the roles whose edits are not judged by the rule.
+	Except []string
+	Line   int // in the file
+}
+
+// excepts reports whether one of roles isn't judged by the rule.
+func (r *Rule) excepts(roles []string) bool {
+	for _, role := range roles {
+		for _, e := range r.Except {
+			if role == e {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// of returns the rules for a type of documents, in the order of the file.
+func (r *Rules) of(docType string) (rules []*Rule) {
+	if r == nil {
+		return nil
+	}
+	for _, rule := range r.Guards {
+		if rule.Type == docType {
+			rules = append(rules, rule)
+		}
+	}
+	return rules
+}
