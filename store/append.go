@@ -143,10 +143,14 @@ type document struct {
 
 const documentHeader = 8 + 8 + 8
 
+// document returns ErrPurged for a document with a tombstone, which has no record.
 func (r reader) document(key []byte) (document, bool, error) {
 	v, ok, err := r.get(documentsBucket, key)
-	if err != nil || !ok {
+	if err != nil {
 		return document{}, false, err
+	}
+	if !ok {
+		return document{}, false, r.notPurged(key)
 	}
 	d, ok := decodeDocument(v)
 	if !ok {

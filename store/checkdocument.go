@@ -61,7 +61,9 @@ func (k *recordChecker) orphans(p *place, def *bucket, before []byte) error {
 		if before != nil && (bytes.HasPrefix(p.key, before) || bytes.Compare(p.key, before) > 0) {
 			return nil
 		}
-		k.fault(def, p.key, adviceRestore, "record belongs to no document")
+		if !k.deleting(p.key) {
+			k.fault(def, p.key, adviceRestore, "record belongs to no document")
+		}
 		if err := k.step(); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 
 	"concord/internal/id"
@@ -65,7 +66,7 @@ func (r reader) listed(company uint32, doc []byte, fn func(DocumentInfo) error) 
 		return documentsBucket.corrupt(doc, "key is malformed")
 	}
 	info, ok, err := r.info(append(appendU32(make([]byte, 0, indexedKeySize), company), doc...))
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrPurged) {
 		info, ok = DocumentInfo{Damaged: err}, true
 	}
 	if !ok {

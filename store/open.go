@@ -96,7 +96,10 @@ type Store struct {
 
 	generation uint32 // highest one given to a snapshot
 
-	running   sync.WaitGroup // committer and notifier
+	readers readers
+	wiper   *wiper
+
+	running   sync.WaitGroup // committer, notifier and wiper
 	closeOnce sync.Once
 	closeErr  error
 }
@@ -112,7 +115,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open data folder %s: %w", dir, err)
 	}
-	s := &Store{db: db, o: o, space: semaphore.NewWeighted(o.QueueBytes)}
+	s := &Store{db: db, o: o, space: semaphore.NewWeighted(o.QueueBytes), wiper: newWiper()}
 	s.work.L, s.notify.L = &s.mu, &s.mu
 	trims, err := s.prepare()
 	if err != nil {
@@ -125,9 +128,10 @@ func Open(dir string, o Options) (*Store, error) {
 	for _, t := range trims {
 		s.generation = max(s.generation, t.upTo) // no snapshot may get one that is being deleted
 	}
-	s.running.Add(2)
+	s.running.Add(3)
 	go s.runCommitter()
 	go s.runNotifier()
+	go s.runWiper()
 	for _, t := range trims {
 		s.trim(t.key, t.upTo)
 	}
@@ -175,7 +179,8 @@ func openBolt(path string, o bbolt.Options) (db *bbolt.DB, err error) {
 		}
 	}()
 	defer guard(&err, nil)()
-	o.Timeout, o.NoStatistics = lockTimeout, true
+	o.Timeout = lockTimeout
+	o.NoStatistics = o.ReadOnly // a wipe has to know how many pages are free
 	o.OpenFile = func(name string, flag int, mode os.FileMode) (*os.File, error) {
 		var err error
 		f, err = os.OpenFile(name, flag, mode)
@@ -308,6 +313,7 @@ func (s *Store) Close() error {
 	s.closeOnce.Do(func() {
 		s.mu.Lock()
 		s.closing = true
+		close(s.wiper.quit)
 		s.work.Broadcast()
 		s.mu.Unlock()
 		s.running.Wait()

@@ -86,6 +86,9 @@ func (s *Store) putParts(ctx context.Context, w *snapshotWrite, parts []sealedPa
 }
 
 func (b *batch) putParts(w *snapshotWrite, parts []sealedPart) error {
+	if err := b.notPurged(w.key); err != nil {
+		return err
+	}
 	base, err := b.snapshot(w.key)
 	if err != nil {
 		return err

@@ -74,6 +74,8 @@ func (r reader) documentKey(d DocKey) ([]byte, bool, error) {
 // that code goes on as it is.
 func (s *Store) view(inCallback *bool, fn func(r reader) error) (err error) {
 	defer guard(&err, inCallback)()
+	group := s.readers.begin()
+	defer s.readers.leave(group)
 	err = s.db.View(func(tx *bbolt.Tx) error { return fn(reader{tx: tx}) })
 	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
 		return ErrClosed

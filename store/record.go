@@ -32,6 +32,8 @@ type bucket struct {
 
 	// documents tells that keys are a company and a document, and more.
 	documents bool
+	// lasting tells that they stay when the document is purged.
+	lasting bool
 }
 
 // Keys of one document come in ascending order, so a page that splits can be left nearly full. Measured with
@@ -59,8 +61,10 @@ var (
 	editorsBucket        = newBucket("editors", 0).in(3)
 	auditBucket          = newBucket("audit", appendFill).in(3)
 	auditHeadsBucket     = newBucket("audit-heads", 0).in(3)
-	tombstonesBucket     = newBucket("tombstones", 0).in(3).ofDocuments()
-	wipesBucket          = newBucket("wipes", 0).in(3).ofDocuments()
+	tombstonesBucket     = newBucket("tombstones", 0).in(3).ofDocuments().afterPurge()
+	wipesBucket          = newBucket("wipes", 0).in(3).ofDocuments().afterPurge()
+	fingerprintsBucket   = newBucket("fingerprints", appendFill).in(3).ofDocuments().afterPurge()
+	fillerBucket         = newBucket("filler", 1).in(3)
 	referencesBucket     = newTable(TableReferences)
 	documentTypesBucket  = newTable(TableDocumentTypes).ofDocuments()
 	conflictsBucket      = newTable(TableConflicts).ofDocuments()
@@ -72,7 +76,7 @@ var (
 		metaBucket, companiesBucket, companyNamesBucket, labelsBucket, labelTextsBucket, documentsBucket,
 		changesBucket, attributionsBucket, syncStatesBucket, rejectionsBucket, rejectionIndexBucket,
 		revocationsBucket, revocationExpiryBucket, snapshotsBucket, snapshotPartsBucket, snapshotTrimsBucket,
-		editorsBucket, auditBucket, auditHeadsBucket, tombstonesBucket, wipesBucket,
+		editorsBucket, auditBucket, auditHeadsBucket, tombstonesBucket, wipesBucket, fingerprintsBucket, fillerBucket,
 		referencesBucket, documentTypesBucket, conflictsBucket, conflictValuesBucket, conflictTimesBucket, conflictNotesBucket,
 	}
 )
@@ -110,6 +114,11 @@ func (b *bucket) owner(key, value []byte) (document []byte, ok bool) {
 		return nil, false
 	}
 	return key[:id.DocumentIDSize], true
+}
+
+func (b *bucket) afterPurge() *bucket {
+	b.lasting = true
+	return b
 }
 
 func (b *bucket) crc(key, payload []byte) uint32 {

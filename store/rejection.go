@@ -44,7 +44,8 @@ func (r Rejection) validate() error {
 }
 
 // PutRejection queues a rejection. One of the same document, hash and reason is counted on the record that exists,
-// which keeps its place in the order. Beyond Options.RejectionLimit the oldest of the company are removed.
+// which keeps its place in the order. Beyond Options.RejectionLimit the oldest of the company are removed. done gets
+// ErrPurged for a purged document.
 func (s *Store) PutRejection(ctx context.Context, r Rejection, done func(error)) error {
 	if err := r.validate(); err != nil {
 		return fmt.Errorf("put rejection: %w", err)
@@ -67,6 +68,9 @@ func (b *batch) putRejection(r Rejection, limit int) error {
 		return err
 	}
 	index := r.indexKey(company)
+	if err := b.notPurged(index[:documentKeySize]); err != nil {
+		return err
+	}
 	seq, known, err := b.sequence(index)
 	if err != nil {
 		return err
@@ -103,7 +107,7 @@ func (r reader) sequence(index []byte) (uint64, bool, error) {
 }
 
 // makeRoom removes the oldest rejections of a company until one more is within the limit, and returns its sequence.
-// Sequences have no gaps, so the first and the last tell the count.
+// The first and the last tell the count: it is lower where purges have left gaps.
 func (b *batch) makeRoom(company uint32, limit int) (next uint64, err error) {
 	prefix := appendU32(nil, company)
 	last, _, err := b.lastUnder(rejectionsBucket, prefix)
@@ -118,12 +122,18 @@ func (b *batch) makeRoom(company uint32, limit int) (next uint64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	first, _ := bk.Cursor().Seek(prefix)
-	if len(first) != companySize+8 {
-		return 0, rejectionsBucket.corrupt(first, "key is malformed")
-	}
-	for seq := u64(first[companySize:]); next-seq >= uint64(limit); seq++ {
-		key := appendU64(appendU32(nil, company), seq)
+	for c := bk.Cursor(); ; {
+		k, _ := c.Seek(prefix)
+		if !bytes.HasPrefix(k, prefix) {
+			return next, nil
+		}
+		if len(k) != companySize+8 {
+			return 0, rejectionsBucket.corrupt(k, "key is malformed")
+		}
+		if next-u64(k[companySize:]) < uint64(limit) {
+			return next, nil
+		}
+		key := bytes.Clone(k)
 		old, err := b.rejection(key)
 		if err != nil {
 			return 0, err
@@ -131,7 +141,6 @@ func (b *batch) makeRoom(company uint32, limit int) (next uint64, err error) {
 		b.delete(rejectionIndexBucket, old.indexKey(company))
 		b.delete(rejectionsBucket, key)
 	}
-	return next, nil
 }
 
 func (r reader) rejection(key []byte) (Rejection, error) {

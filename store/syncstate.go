@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 
 	"concord/internal/id"
@@ -49,7 +50,7 @@ func (k SyncKey) key(company uint32) []byte {
 }
 
 // PutSyncStates queues sync states as one write. They are never durable before the appends that were submitted
-// earlier. The slices within states belong to the store until done was called.
+// earlier. Those of purged documents are left out. The slices within states belong to the store until done was called.
 func (s *Store) PutSyncStates(ctx context.Context, states []SyncState, done func(error)) error {
 	size := 0
 	for _, st := range states {
@@ -65,15 +66,24 @@ func (s *Store) PutSyncStates(ctx context.Context, states []SyncState, done func
 }
 
 func (b *batch) putSyncStates(states []SyncState) error {
-	keys := make([][]byte, len(states))
+	keys, purged := make([][]byte, len(states)), make([]bool, len(states))
 	for i := range states {
 		company, err := b.mintCompany(states[i].Company)
 		if err != nil {
 			return fmt.Errorf("put sync state: %w", err)
 		}
 		keys[i] = states[i].key(company)
+		switch err := b.notPurged(keys[i][:documentKeySize]); {
+		case errors.Is(err, ErrPurged):
+			purged[i] = true
+		case err != nil:
+			return fmt.Errorf("put sync state: %w", err)
+		}
 	}
 	for i, key := range keys {
+		if purged[i] {
+			continue
+		}
 		if len(states[i].State) == 0 {
 			b.delete(syncStatesBucket, key)
 			continue
@@ -83,14 +93,18 @@ func (b *batch) putSyncStates(states []SyncState) error {
 	return nil
 }
 
-// SyncState returns a copy of a committed sync state; false when there is none.
+// SyncState returns a copy of a committed sync state; false when there is none. A purged document is ErrPurged.
 func (s *Store) SyncState(key SyncKey) (state []byte, ok bool, err error) {
 	err = s.view(nil, func(r reader) error {
 		company, known, err := r.company(key.Company)
 		if err != nil || !known {
 			return err
 		}
-		v, known, err := r.get(syncStatesBucket, key.key(company))
+		k := key.key(company)
+		if err := r.notPurged(k[:documentKeySize]); err != nil {
+			return err
+		}
+		v, known, err := r.get(syncStatesBucket, k)
 		if err != nil || !known {
 			return err
 		}

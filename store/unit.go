@@ -136,12 +136,6 @@ func (b *batch) mayHaveRecords(key []byte, appends []plannedAppend) error {
 	if _, ok, err := b.document(key); err != nil || ok {
 		return err
 	}
-	if _, purged, err := b.get(tombstonesBucket, key); err != nil || purged {
-		if err == nil {
-			err = ErrPurged
-		}
-		return err
-	}
 	return fmt.Errorf("document %x has no changes: %w", key[companySize:], ErrNotFound)
 }
 

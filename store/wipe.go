@@ -1,0 +1,246 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"time"
+)
+
+// Deleting a record leaves its bytes in pages that bbolt counts as free. A wipe gets rid of them by having bbolt use
+// each free page for something else:
+//
+//   - A page that bbolt writes is written whole, with zeros after its content.
+//   - After the last record was deleted, no page that is in use holds any of the content: a page is written anew without
+//     the record. What is freed later therefore holds nothing of it either.
+//   - bbolt gives pages that a transaction has freed to the transactions after it, unless a read transaction is open that
+//     may see them. When those that began before the next commit have ended, all pages that may hold content are
+//     free to be used.
+//   - So filler is written until a commit leaves no free page. Each page that was free has been written then. The file
+//     has pages behind those that were ever used only where a process was killed while it made the file longer; when
+//     there is anything in these, filler is written until they are used too.
+//   - Then the filler is deleted.
+//
+// What is written are as many bytes as were free, in small writes between those of others.
+
+const (
+	// fillPages is how many pages of filler one write has, so that others wait only a little for it.
+	fillPages = 64
+	// clearRecords is how many records of filler one write deletes.
+	clearRecords = 1000
+	// fillerPerPage is how many records share a page of filler: bbolt puts no fewer on pages that it splits.
+	fillerPerPage = 2
+	// maxWipes is how many documents one round wipes.
+	maxWipes = 1000
+)
+
+// wipe is the payload of a record in wipes, which a document has from its purge until it is wiped. It counts the
+// fingerprints.
+type wipe struct {
+	every uint64 // one of so many windows is kept
+	seen  uint64 // windows
+	kept  uint32
+	count uint32 // records in fingerprints
+}
+
+const wipeSize = 8 + 8 + 4 + 4
+
+func (w wipe) encode() []byte {
+	v := appendU64(appendU64(make([]byte, 0, wipeSize+crcSize), w.every), w.seen)
+	return appendU32(appendU32(v, w.kept), w.count)
+}
+
+func decodeWipe(v []byte) (w wipe, ok bool) {
+	if len(v) != wipeSize {
+		return wipe{}, false
+	}
+	w = wipe{every: u64(v), seen: u64(v[8:]), kept: u32(v[16:]), count: u32(v[20:])}
+	return w, w.every > 0
+}
+
+// wipe makes one round: it deletes what is left of purged documents, and wipes it. It returns false when there are none.
+func (s *Store) wipe() (bool, error) {
+	keys, err := s.wipes()
+	if err != nil || len(keys) == 0 {
+		return false, err
+	}
+	for _, key := range keys {
+		for more := true; more; {
+			if err := s.write(func(b *batch) (err error) {
+				more, err = b.purgeStep(key)
+				return err
+			}); err != nil {
+				return false, fmt.Errorf("delete purged document %x: %w", key, err)
+			}
+		}
+	}
+	if err := s.overwrite(); err != nil {
+		return false, fmt.Errorf("wipe purged documents: %w", err)
+	}
+	now := s.o.Now()
+	return true, s.write(func(b *batch) error { return b.putWiped(keys, now) })
+}
+
+// wipes returns the first purged documents that aren't wiped.
+func (s *Store) wipes() (keys [][]byte, err error) {
+	err = s.view(nil, func(r reader) error {
+		bk, err := r.bucket(wipesBucket)
+		if err != nil {
+			return err
+		}
+		c := bk.Cursor()
+		for k, _ := c.First(); k != nil && len(keys) < maxWipes; k, _ = c.Next() {
+			keys = append(keys, bytes.Clone(k))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list purged documents: %w", err)
+	}
+	return keys, nil
+}
+
+// overwrite has every page written that is free when it is called.
+func (s *Store) overwrite() error {
+	// The pages that the last deletion has freed are to be older than the oldest read transaction.
+	f := &filling{}
+	if err := s.write(func(b *batch) error { return b.putFiller(1) }); err != nil {
+		return err
+	}
+	select {
+	case <-s.readers.turn():
+	case <-s.wiper.quit:
+		return ErrClosed
+	}
+	var err error
+	if f.end, err = s.dirtyEnd(); err != nil {
+		return err
+	}
+	for !f.full {
+		if err := s.write(func(b *batch) error { return s.fill(b, f) }); err != nil {
+			return err
+		}
+	}
+	for more := true; more; {
+		if err := s.write(func(b *batch) (err error) {
+			more, err = b.clearFiller()
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// filling is the state of one overwrite.
+type filling struct {
+	begun bool  // a commit has used pages since the old read transactions ended
+	full  bool  // and one has left none
+	end   int64 // bytes of the file that have to be in use
+	slack int   // pages to write beyond those that seem to be free
+}
+
+// fill writes some filler, or finds that there is no free page.
+func (s *Store) fill(b *batch, f *filling) error {
+	free := s.db.Stats().FreePageN // after the commit before this one
+	if f.full = f.begun && free == 0 && b.tx.Size() >= f.end; f.full {
+		return nil
+	}
+	pages := free + int(max(0, f.end-b.tx.Size()))/s.pageSize()
+	if pages < fillPages {
+		// This commit may use more free pages than were counted: those that the one before it has freed.
+		f.slack = max(4, 2*f.slack)
+		pages += f.slack
+	}
+	f.begun = true
+	return b.putFiller(min(pages, max(fillPages, f.slack)))
+}
+
+func (s *Store) pageSize() int { return s.db.Info().PageSize }
+
+// putFiller adds so many pages of filler.
+func (b *batch) putFiller(pages int) error {
+	last, _, err := b.lastUnder(fillerBucket, nil)
+	if err != nil {
+		return err
+	}
+	next := uint64(0)
+	if last != nil {
+		if len(last) != 8 {
+			return fillerBucket.corrupt(last, "key is malformed")
+		}
+		next = u64(last) + 1
+	}
+	size := (b.tx.DB().Info().PageSize-pageHeader)/fillerPerPage - elementSize - 8
+	for n := range uint64(pages * fillerPerPage) {
+		b.put(fillerBucket, appendU64(nil, next+n), make([]byte, size-crcSize, size))
+	}
+	return nil
+}
+
+// clearFiller deletes the first records of filler; more is true when others are left.
+func (b *batch) clearFiller() (more bool, err error) {
+	bk, err := b.bucket(fillerBucket)
+	if err != nil {
+		return false, err
+	}
+	var keys [][]byte
+	c := bk.Cursor()
+	k, _ := c.First()
+	for ; k != nil && len(keys) < clearRecords; k, _ = c.Next() {
+		keys = append(keys, bytes.Clone(k))
+	}
+	for _, key := range keys {
+		b.delete(fillerBucket, key)
+	}
+	return k != nil, nil
+}
+
+// dirtyEnd returns where the last byte of the file is that isn't zero, behind the pages that were ever used.
+func (s *Store) dirtyEnd() (end int64, err error) {
+	var from int64
+	if err := s.view(nil, func(r reader) error { from = r.tx.Size(); return nil }); err != nil {
+		return 0, err
+	}
+	f, err := os.Open(s.db.Path())
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	buf := make([]byte, 64<<10)
+	for at := from; ; {
+		n, err := f.ReadAt(buf, at)
+		if used := len(bytes.TrimRight(buf[:n], "\x00")); used > 0 {
+			end = at + int64(used)
+		}
+		at += int64(n)
+		if err == io.EOF {
+			return end, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+}
+
+// putWiped notes that documents are wiped.
+func (b *batch) putWiped(keys [][]byte, now time.Time) error {
+	stones := make([]tombstone, len(keys))
+	for i, key := range keys {
+		t, ok, err := b.tombstone(key)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return tombstonesBucket.corrupt(key, "record is missing")
+		}
+		t.Wiped = now
+		stones[i] = t
+	}
+	for i, key := range keys {
+		b.put(tombstonesBucket, key, stones[i].encode())
+		b.delete(wipesBucket, key)
+	}
+	return nil
+}
