@@ -89,9 +89,9 @@ func (d *document) edit(e *Edit, settled func(error)) (edited Edited, err error)
 	if err := d.absent(e.Records); err != nil {
 		return edited, err
 	}
-	s := d.begin(!e.Trusted)
 	kind := d.kind
 	d.takeKind(e.Records)
+	s := d.begin(!e.Trusted)
 	var change *crdt.Change
 	if empty := e.Empty || len(heads) == 0; e.Write != nil || empty {
 		change, err = s.compose(e.Message, empty, d.writer(e, heads))

@@ -7,7 +7,8 @@ import (
 
 // Guards are rules about what changes may do.
 type Guards interface {
-	// For returns the guard of a document type; nil when there is no rule for it. It is asked once for each change.
+	// For returns the guard of a document type; nil when there is no rule for it. It is asked once for changes that come
+	// together.
 	For(company, docType string) Guard
 }
 
