@@ -130,8 +130,8 @@ func (d *document) snapshotTimes() ([]int64, error) {
 	chunk, _, err := crdt.NextChunk(b)
 	times := make([]int64, 0, covered)
 	if err == nil {
-		_, err = chunk.ParseDocument(storedLimits, func(c crdt.DocumentChange) error {
-			times = append(times, c.Time)
+		err = chunk.ReadChangeInfo(storedLimits, func(_ int, at int64, _ []byte) error {
+			times = append(times, at)
 			return nil
 		})
 	}
