@@ -14,6 +14,7 @@ type tokenCommand struct {
 	Sub      string        `required:"" help:"User (the claim sub)."`
 	Company  string        `required:"" help:"Tenant."`
 	Role     auth.Role     `default:"editor" enum:"viewer,editor,admin,service" help:"viewer, editor, admin or service."`
+	Roles    []string      `placeholder:"NAME,…" help:"Roles of the company's own, which its rules may name."`
 	Name     string        `help:"Name for display."`
 	Docs     []string      `placeholder:"ID,…" help:"Narrow the token to these documents, given as IDs or automerge URLs."`
 	TTL      time.Duration `default:"1h" help:"How long the token is valid."`
@@ -32,7 +33,7 @@ func (c *tokenCommand) Run(s streams) error {
 		return err
 	}
 	token, err := auth.Sign([]byte(c.Secret), auth.Claims{
-		Subject: c.Sub, Company: c.Company, Name: c.Name, Role: c.Role, Docs: docs,
+		Subject: c.Sub, Company: c.Company, Name: c.Name, Role: c.Role, Roles: c.Roles, Docs: docs,
 		Issuer: c.Issuer, Audience: c.Audience, Expires: time.Now().Add(c.TTL),
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"context"
 	"errors"
 	"net/http"
@@ -77,6 +78,9 @@ func TestTokenExpiresInMidConnection(t *testing.T) {
 	}
 	if Session(auth.Principal{Role: auth.RoleViewer}).ReadOnly != true || Session(auth.Principal{Role: auth.RoleEditor}).ReadOnly {
 		t.Error("read-only is for viewers")
+	}
+	if s := Session(auth.Principal{Role: auth.RoleEditor, Roles: []string{"sales"}}); fmt.Sprint(s.Roles) != "[editor sales]" {
+		t.Errorf("roles %q", s.Roles)
 	}
 	late := signed(t, auth.Claims{Company: "acme", Subject: "alice", Role: auth.RoleEditor, IssuedAt: time.Now().Add(-time.Hour), Expires: time.Now().Add(-28 * time.Second)})
 	c := r.join(late, "a")

@@ -91,7 +91,7 @@ func (s *Server) serveSocket(socket *socket, session hub.Session) {
 func Session(p auth.Principal) hub.Session {
 	session := hub.Session{
 		Company: p.Company, User: p.User, TokenID: p.TokenID, IssuedAt: p.IssuedAt,
-		Expires: p.Deadline, ReadOnly: !p.CanWrite(),
+		Expires: p.Deadline, ReadOnly: !p.CanWrite(), Roles: p.AllRoles(),
 	}
 	if p.Docs != nil {
 		session.MayOpen = func(doc id.DocumentID) bool { return p.MayOpen(doc.String()) }

@@ -118,7 +118,19 @@ func readIdentity(o object, p *Principal) error {
 	if p.TokenID, ok = o.text("jti"); !ok || p.TokenID != "" && !validText(p.TokenID) {
 		return badClaim("jti", "must be absent or a string of at most 256 bytes without control characters")
 	}
+	if p.Roles, ok = o.texts("roles"); !ok || !validRoles(p.Roles) {
+		return badClaim("roles", "must be absent or an array of at most 16 names of at most 64 bytes without control characters")
+	}
 	return readDocs(o, p)
+}
+
+const (
+	maxRoles     = 16
+	maxRoleBytes = 64
+)
+
+func validRoles(roles []string) bool {
+	return len(roles) <= maxRoles && !slices.ContainsFunc(roles, func(r string) bool { return len(r) > maxRoleBytes || !validText(r) })
 }
 
 // readDocs reads the narrowing to documents. null is refused: it could be

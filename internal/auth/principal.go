@@ -31,7 +31,8 @@ func (r Role) Valid() bool {
 }
 
 // Principal is a verified caller. It is read-only once made and may be
-// shared; the backing array of Docs must not be written.
+// shared; the backing arrays of Roles and Docs must not be
+// written.
 type Principal struct {
 	// User is the `sub` claim, 1–256 bytes.
 	User string
@@ -40,6 +41,9 @@ type Principal struct {
 	// Name is for display; may be empty, at most 256 bytes.
 	Name string
 	Role Role
+	// Roles are names that the company gives a meaning, such as "accountant": at
+	// most 16 of at most 64 bytes. They open nothing.
+	Roles []string
 	// Docs narrows the principal to these document IDs, sorted. Nil is all
 	// documents of the company; empty but not nil is none.
 	Docs []string
@@ -52,6 +56,11 @@ type Principal struct {
 	// Deadline is Expires plus the verifier's leeway: a connection that began
 	// with this principal is closed at this moment.
 	Deadline time.Time
+}
+
+// AllRoles returns the role and the company's own, as rules know them.
+func (p Principal) AllRoles() []string {
+	return append([]string{string(p.Role)}, p.Roles...)
 }
 
 // CanWrite reports whether changes of the principal are taken.

@@ -14,6 +14,7 @@ type Claims struct {
 	Subject, Company string
 	Name             string // optional
 	Role             Role
+	Roles            []string // optional
 	// Docs narrows the token to these document IDs; nil is all, empty is none.
 	Docs []string
 	// ID is the `jti`; empty makes a random one.
@@ -48,6 +49,9 @@ func Sign(secret []byte, c Claims) (string, error) {
 			m[name] = value
 		}
 	}
+	if c.Roles != nil {
+		m["roles"] = c.Roles
+	}
 	if c.Docs != nil {
 		m["docs"] = c.Docs
 	}
@@ -72,6 +76,8 @@ func (c Claims) validate(secret []byte) error {
 		return errors.New("company must be 1 to 256 bytes without control characters")
 	case !c.Role.Valid():
 		return errors.New("role must be viewer, editor, admin or service")
+	case !validRoles(c.Roles):
+		return errors.New("roles must be at most 16 names of at most 64 bytes without control characters")
 	case !optional(c.Name), !optional(c.Issuer), !optional(c.Audience), !validText(c.ID):
 		return errors.New("name, iss, aud and jti must be at most 256 bytes without control characters")
 	case c.Expires.Unix() < 1 || c.Expires.Unix() > maxNumericDate:

@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -81,6 +82,7 @@ func TestVerify(t *testing.T) {
 		{"longest names", own("sub", text(256), "company", text(256)), nil},
 		{"unicode names", own("sub", `"Zoë Łukasiewicz 日本"`, "company", `"ACME\u00e9 GmbH & Co"`), nil},
 		{"docs", own("docs", `["a","b"]`), nil},
+		{"roles", own("roles", `["`+strings.Repeat("x", 64)+`"`+strings.Repeat(`,"a"`, 15)+`]`), nil},
 		{"no documents at all", own("docs", `[]`), nil},
 		{"embedded keys are ignored", rsa(`{"alg":"RS256","kid":"shared","jku":"http://127.0.0.1:1/","x5u":"http://127.0.0.1:1/","jwk":{"kty":"oct"},"x5c":["AA"]}`, with()), nil},
 
@@ -227,6 +229,12 @@ func TestVerify(t *testing.T) {
 		{"role null", own("role", "null"), ErrClaims},
 		{"name control character", own("name", `"a\u001b[2J"`), ErrClaims},
 		{"jti number", own("jti", "5"), ErrClaims},
+		{"roles null", own("roles", "null"), ErrClaims},
+		{"roles string", own("roles", `"a"`), ErrClaims},
+		{"roles with an empty one", own("roles", `[""]`), ErrClaims},
+		{"roles with a control character", own("roles", `["a\u0001"]`), ErrClaims},
+		{"long role", own("roles", `["`+strings.Repeat("x", 65)+`"]`), ErrClaims},
+		{"many roles", own("roles", `["a"`+strings.Repeat(`,"a"`, 16)+`]`), ErrClaims},
 		{"docs null", own("docs", "null"), ErrClaims},
 		{"docs string", own("docs", `"a"`), ErrClaims},
 		{"docs of numbers", own("docs", "[1]"), ErrClaims},
@@ -290,15 +298,18 @@ func checkLogClean(tb testing.TB, text, token string) {
 
 func TestPrincipal(t *testing.T) {
 	v := newVerifier(t, Options{Secret: testSecret})
-	raw := sign(t, "HS256", testSecret, `{"alg":"HS256"}`, with("docs", `["b","a","b"]`, "jti", `"j"`, "name", `"Al"`, "role", `"viewer"`))
+	raw := sign(t, "HS256", testSecret, `{"alg":"HS256"}`, with("docs", `["b","a","b"]`, "jti", `"j"`, "name", `"Al"`, "role", `"viewer"`, "roles", `["sales", "clerk"]`))
 	got, err := v.Verify(t.Context(), raw)
 	checkKind(t, err, nil)
 	want := Principal{
-		User: canary, Company: "acme", Name: "Al", Role: RoleViewer, Docs: []string{"a", "b"}, TokenID: "j",
+		User: canary, Company: "acme", Name: "Al", Role: RoleViewer, Roles: []string{"sales", "clerk"}, Docs: []string{"a", "b"}, TokenID: "j",
 		IssuedAt: testNow.Add(-time.Minute), Expires: testNow.Add(10 * time.Minute), Deadline: testNow.Add(10*time.Minute + 30*time.Second),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("principal (-want +got):\n%s", diff)
+	}
+	if roles := got.AllRoles(); !slices.Equal(roles, []string{"viewer", "sales", "clerk"}) {
+		t.Errorf("roles %q", roles)
 	}
 	for id, want := range map[string]bool{"a": true, "b": true, "c": false, "": false} {
 		if got.MayOpen(id) != want {
@@ -382,7 +393,7 @@ func TestNewRefuses(t *testing.T) {
 func TestSign(t *testing.T) {
 	v := newVerifier(t, Options{Secret: testSecret, Issuer: issuerOwn, Audience: audience})
 	good := Claims{
-		Subject: "alice", Company: "acme", Role: RoleEditor, Name: "Alice", Docs: []string{"d"},
+		Subject: "alice", Company: "acme", Role: RoleEditor, Roles: []string{"sales"}, Name: "Alice", Docs: []string{"d"},
 		Issuer: issuerOwn, Audience: audience, IssuedAt: testNow, NotBefore: testNow, Expires: testNow.Add(time.Hour),
 	}
 	raw, err := Sign(testSecret, good)
@@ -391,7 +402,7 @@ func TestSign(t *testing.T) {
 	}
 	p, err := v.Verify(t.Context(), raw)
 	checkKind(t, err, nil)
-	if p.User != "alice" || p.Company != "acme" || p.TokenID == "" || !p.Expires.Equal(good.Expires) || !p.MayOpen("d") || p.MayOpen("e") {
+	if p.User != "alice" || p.Company != "acme" || p.TokenID == "" || !p.Expires.Equal(good.Expires) || !p.MayOpen("d") || p.MayOpen("e") || !slices.Equal(p.Roles, good.Roles) {
 		t.Errorf("principal %+v", p)
 	}
 	for name, change := range map[string]func(*Claims){
@@ -403,6 +414,7 @@ func TestSign(t *testing.T) {
 		"expiry in past":   func(c *Claims) { c.Expires = c.IssuedAt },
 		"far expiry":       func(c *Claims) { c.Expires = time.Date(10001, 1, 1, 0, 0, 0, 0, time.UTC) },
 		"nbf after expiry": func(c *Claims) { c.NotBefore = c.Expires },
+		"company's role":   func(c *Claims) { c.Roles = []string{""} },
 		"document":         func(c *Claims) { c.Docs = []string{""} },
 		"name":             func(c *Claims) { c.Name = strings.Repeat("x", 257) },
 	} {
