@@ -161,10 +161,16 @@ func (tx *Tx) fill(queue ...filling) error {
 	for len(queue) > 0 && tx.broken == nil {
 		next := queue[0]
 		queue = queue[1:]
-		switch o := next.object; next.action {
-		case ActionMakeText:
+		switch o := next.object; {
+		case next.of != nil:
+			made, err := tx.copy(o, next.of)
+			if err != nil {
+				return tx.breakOff(err)
+			}
+			queue = append(queue, made...)
+		case next.action == ActionMakeText:
 			tx.insertText(o, anchor{}, next.text)
-		case ActionMakeList:
+		case next.action == ActionMakeList:
 			made, err := tx.insertValues(o, anchor{}, next.list)
 			if err != nil {
 				return tx.breakOff(err)
@@ -198,7 +204,7 @@ func (tx *Tx) made(id OpID, c content) []filling {
 		return nil
 	}
 	o := tx.register(&txObject{id: id, kind: c.action, own: true})
-	if c.action != ActionMakeMap {
+	if c.action == ActionMakeList || c.action == ActionMakeText {
 		o.list = newTxList(tx, o)
 	}
 	return []filling{{o, c}}

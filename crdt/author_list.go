@@ -130,15 +130,21 @@ func (l *txList) boundary(index int) int {
 
 // anchor returns where to insert an element that is to stand at an index.
 func (l *txList) anchor(index int) anchor {
-	a := anchor{}
-	if index > 0 {
-		f := l.find(index - 1)
-		a = anchor{f.position, f.id}
-		a.off++
-	}
+	a := l.behind(index)
 	if l.marked || len(l.tx.s.marks) > 0 {
 		return l.pastMarks(a)
 	}
+	return a
+}
+
+// behind returns the place right behind the visible element before an index.
+func (l *txList) behind(index int) anchor {
+	if index == 0 {
+		return anchor{}
+	}
+	f := l.find(index - 1)
+	a := anchor{f.position, f.id}
+	a.off++
 	return a
 }
 

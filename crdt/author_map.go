@@ -38,13 +38,17 @@ func (tx *Tx) put(o *txObject, key string, value any) ([]filling, error) {
 	if !utf8.ValidString(key) {
 		return nil, fmt.Errorf("key: %w", errNotUTF8)
 	}
+	return tx.putContent(o, key, c), nil
+}
+
+func (tx *Tx) putContent(o *txObject, key string, c content) []filling {
 	now := tx.valuesAt(o, key)
 	if unchanged(now, c) {
-		return nil, nil
+		return nil
 	}
 	id := tx.add(Op{Action: c.action, Obj: o.id, Key: MapKey(key), Value: c.value, Preds: ids(now)})
 	o.setKey(key, []Item{{id, c.action.kind(), c.value}})
-	return tx.made(id, c), nil
+	return tx.made(id, c)
 }
 
 // Delete removes a map key; it does nothing if the key isn't there.

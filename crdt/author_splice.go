@@ -95,12 +95,16 @@ func (tx *Tx) insertValues(o *txObject, a anchor, values []any) ([]filling, erro
 			return nil, err
 		}
 	}
-	elements := make([]txElement, len(values))
+	return tx.insertContents(o, a, contents)
+}
+
+func (tx *Tx) insertContents(o *txObject, a anchor, contents []content) ([]filling, error) {
+	elements := make([]txElement, len(contents))
 	var made []filling
 	ref := a.ref
 	for i, c := range contents {
 		ref = tx.add(Op{Action: c.action, Obj: o.id, Key: ElemKey(ref), Insert: true, Value: c.value})
-		elements[i] = txElement{id: ref, width: 1}
+		elements[i] = txElement{id: ref, width: o.list.widthOf(Item{ref, c.action.kind(), c.value})}
 		if tx.broken != nil {
 			return nil, tx.broken
 		}
@@ -147,12 +151,18 @@ func (tx *Tx) SetIndex(list OpID, index int, value any) (OpID, error) {
 	if unchanged(f.shown, c) {
 		return OpID{}, nil
 	}
-	id := tx.add(Op{Action: c.action, Obj: o.id, Key: ElemKey(f.id), Value: c.value, Preds: ids(f.shown)})
-	o.list.replace(f, []Item{{id, c.action.kind(), c.value}})
+	id := tx.overwrite(o, f, c)
 	if err := tx.fill(tx.made(id, c)...); err != nil {
 		return OpID{}, fmt.Errorf("set index: %w", err)
 	}
 	return id, nil
+}
+
+// overwrite writes the op that gives an element a value.
+func (tx *Tx) overwrite(o *txObject, f spot, c content) OpID {
+	id := tx.add(Op{Action: c.action, Obj: o.id, Key: ElemKey(f.id), Value: c.value, Preds: ids(f.shown)})
+	o.list.replace(f, []Item{{id, c.action.kind(), c.value}})
+	return id
 }
 
 // IncrementIndex adds to the counter in a list, see Increment.

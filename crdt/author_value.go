@@ -27,6 +27,7 @@ type content struct {
 	text   string
 	list   []any
 	fields map[string]any
+	of     *original // of an object: what to copy, instead
 }
 
 func scalar(v Value) content { return content{action: ActionSet, value: v} }

@@ -169,17 +169,40 @@ func (v View) Marks(obj OpID) []Mark {
 		return nil
 	}
 	r := v.reader(&v.s.objects[o])
-	set := markSet{v: v}
-	ranges := make(map[string]markRanges)
+	w := newMarkWriter(v)
 	for r.step() {
-		if name, ok := set.meet(&r.cursor.element); ok {
-			value, holds := set.value(name)
-			ranges[name] = ranges[name].turn(Mark{Name: name, Value: value, Start: r.start, End: openEnd}, holds)
-		}
+		w.meet(&r.cursor.element, r.start)
 	}
+	return w.end(r.end)
+}
+
+// markWriter collects the marks of a text.
+type markWriter struct {
+	set    markSet
+	ranges map[string]markRanges
+}
+
+func newMarkWriter(v View) markWriter {
+	return markWriter{markSet{v: v}, make(map[string]markRanges)}
+}
+
+// meet takes an element that stands at an index.
+func (w *markWriter) meet(e *element, at int) {
+	if name, ok := w.set.meet(e); ok {
+		w.turn(name, at)
+	}
+}
+
+// turn notes what holds under a name from an index on.
+func (w *markWriter) turn(name string, at int) {
+	value, holds := w.set.value(name)
+	w.ranges[name] = w.ranges[name].turn(Mark{Name: name, Value: value, Start: at, End: openEnd}, holds)
+}
+
+func (w *markWriter) end(at int) []Mark {
 	var marks []Mark
-	for _, name := range slices.Sorted(maps.Keys(ranges)) {
-		marks = append(marks, ranges[name].turn(Mark{Start: r.end}, false)...)
+	for _, name := range slices.Sorted(maps.Keys(w.ranges)) {
+		marks = append(marks, w.ranges[name].turn(Mark{Start: at}, false)...)
 	}
 	return marks
 }

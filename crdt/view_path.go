@@ -20,7 +20,7 @@ func (v View) Lookup(pointer string) (Item, error) {
 	}
 	item := v.Root()
 	for token := range strings.SplitSeq(pointer[1:], "/") {
-		next, ok := v.child(item, token)
+		next, ok := v.child(item, unescapeToken.Replace(token))
 		if !ok {
 			return Item{}, fmt.Errorf("look up %q: the %s has no %q", pointer, item.Kind, token)
 		}
@@ -29,16 +29,17 @@ func (v View) Lookup(pointer string) (Item, error) {
 	return item, nil
 }
 
+// child returns what a token, unescaped, names in an object.
 func (v View) child(item Item, token string) (Item, bool) {
 	switch item.Kind {
 	case KindMap:
-		return v.Field(item.ID, unescapeToken.Replace(token))
+		return v.Field(item.ID, token)
 	case KindList, KindText:
-		index, err := strconv.ParseUint(token, 10, 31)
-		if err != nil || len(token) > 1 && token[0] == '0' {
+		index, ok := parseIndex(token)
+		if !ok {
 			return Item{}, false
 		}
-		e, ok := v.Element(item.ID, int(index))
+		e, ok := v.Element(item.ID, index)
 		return e.Item, ok
 	}
 	return Item{}, false

@@ -31,19 +31,23 @@ func (v View) Get(path ...any) (Item, bool) {
 
 // Field returns the value of a map key.
 func (v View) Field(obj OpID, key string) (Item, bool) {
-	o, ok := v.object(obj)
-	if !ok {
-		return Item{}, false
-	}
-	e, ok := v.s.entryOf(o, []byte(key))
-	if !ok {
-		return Item{}, false
-	}
-	f, ok := v.winner(&v.s.entries[e].cell)
+	f, ok := v.field(obj, key)
 	if !ok {
 		return Item{}, false
 	}
 	return v.item(f), true
+}
+
+func (v View) field(obj OpID, key string) (found, bool) {
+	o, ok := v.object(obj)
+	if !ok {
+		return found{}, false
+	}
+	e, ok := v.s.entryOf(o, []byte(key))
+	if !ok {
+		return found{}, false
+	}
+	return v.winner(&v.s.entries[e].cell)
 }
 
 // Fields yields the keys of a map in UTF-8 order, with their values.
