@@ -16,6 +16,7 @@ import (
 	"concord/internal/api"
 	"concord/internal/auth"
 	"concord/internal/config"
+	"concord/internal/documents"
 	"concord/internal/snapshot"
 	"concord/store"
 	"concord/sync/hub"
@@ -147,7 +148,7 @@ func openNode(ctx context.Context, cfg config.Serve, log *slog.Logger, fail cont
 		return nil, err
 	}
 	server := api.New(api.Options{
-		Hub: h, Store: st, Snapshots: stats,
+		Hub: h, Store: st, Documents: documents.New(h, st, documents.Options{Logger: log}), Snapshots: stats,
 		Authenticator: auth.Authenticator{Verifier: verifier, Tickets: auth.NewTickets(auth.TicketOptions{Revocations: revocations})},
 		Revocations:   revocations,
 		Origins:       origins,
@@ -155,6 +156,7 @@ func openNode(ctx context.Context, cfg config.Serve, log *slog.Logger, fail cont
 		Connections:   auth.NewConnLimiter(cfg.MaxConnectionsPerIP),
 		PingInterval:  time.Duration(cfg.PingInterval),
 		PingTimeout:   time.Duration(cfg.PingTimeout),
+		MaxMessage:    int(cfg.MaxMessage),
 		Version:       version, Logger: log,
 	})
 	return &node{cfg: cfg, log: log, store: st, pool: pool, verifier: verifier, hub: h, api: server}, nil

@@ -13,6 +13,7 @@ import (
 	"github.com/coder/websocket"
 
 	"concord/internal/auth"
+	"concord/internal/documents"
 	"concord/internal/id"
 	"concord/store"
 	"concord/sync/hub"
@@ -93,7 +94,7 @@ func newRig(tb testing.TB, s settings) *rig {
 	r.hub, err = hub.New(r.store, hub.Options{MaxMessage: s.maxMessage, HandshakeTimeout: s.handshake, Revoked: Revoked(revocations)})
 	must(err)
 	r.api = New(Options{
-		Hub: r.hub, Store: r.store,
+		Hub: r.hub, Store: r.store, Documents: documents.New(r.hub, r.store, documents.Options{}), MaxMessage: s.maxMessage,
 		Authenticator: auth.Authenticator{Verifier: verifier, Tickets: auth.NewTickets(auth.TicketOptions{Revocations: revocations})},
 		Revocations:   revocations, Origins: origins, Proxies: proxies, Connections: auth.NewConnLimiter(s.perIP),
 		PingInterval: s.pingInterval, PingTimeout: s.pingTimeout, Version: "test",

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"concord/internal/auth"
+	"concord/internal/documents"
 	"concord/internal/snapshot"
 	"concord/store"
 	"concord/sync/hub"
@@ -25,10 +26,11 @@ type Store interface {
 	Stats() store.Stats
 }
 
-// Options are the parts that a Server joins; all but Snapshots and Logger are needed.
+// Options are the parts that a Server joins; all but Snapshots, MaxMessage and Logger are needed.
 type Options struct {
 	Hub           *hub.Hub
 	Store         Store
+	Documents     *documents.Service
 	Snapshots     func() snapshot.Stats // nil = no snapshots are written
 	Authenticator auth.Authenticator
 	Revocations   *auth.Revocations
@@ -37,6 +39,7 @@ type Options struct {
 	Connections   *auth.ConnLimiter
 	PingInterval  time.Duration
 	PingTimeout   time.Duration
+	MaxMessage    int // bytes of a body; 0 = 16 MiB
 	Version       string
 	Logger        *slog.Logger // nil discards
 }
@@ -46,6 +49,7 @@ type Server struct {
 	opts     Options
 	log      *slog.Logger
 	frames   *frameBudget
+	bodies   chan struct{} // a slot for each large body that is handled
 	handler  http.Handler
 	ready    atomic.Bool
 	metrics  *prometheus.Registry
@@ -57,7 +61,10 @@ func New(o Options) *Server {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{opts: o, log: o.Logger, frames: newFrameBudget()}
+	if o.MaxMessage == 0 {
+		o.MaxMessage = 16 << 20
+	}
+	s := &Server{opts: o, log: o.Logger, frames: newFrameBudget(), bodies: make(chan struct{}, largeBodies)}
 	s.ready.Store(true)
 	s.metrics = s.newMetrics()
 	o.Revocations.Subscribe(s.disconnectRevoked)
@@ -74,6 +81,7 @@ func New(o Options) *Server {
 	s.registerTickets(rest)
 	s.registerRejections(rest)
 	s.registerRevocations(rest)
+	s.registerDocuments(rest)
 	s.registerHealth(rest)
 	mux.Handle("GET /docs", docsHandler(rest.OpenAPI()))
 	mux.HandleFunc("GET /v1/sync", s.serveSync)

@@ -33,6 +33,8 @@ type Store interface {
 	Changes(key store.DocKey, from, to uint64, fn func(i uint64, c store.Change) error) error
 	Change(key store.DocKey, i uint64) ([]byte, error)
 	Snapshot(store.DocKey) (store.Snapshot, bool, error)
+	Tombstone(store.DocKey) (store.Tombstone, bool, error)
+	Tombstones(company string, after id.DocumentID, fn func(id.DocumentID, store.Tombstone) error) error
 	Audit(company string, from uint64, fn func(store.AuditEntry) error) error
 }
 
