@@ -255,4 +255,3 @@ func (j *journal) add(d nodefs.Document) error {
 }
 
 func (j *journal) close() { _ = j.file.Close() }
-

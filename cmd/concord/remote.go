@@ -70,19 +70,24 @@ func (t *table) end(w io.Writer, none string) error {
 
 const maxCell = 60 // characters
 
-// printable keeps what people have written into documents from moving the
-// terminal's cursor, and cells from filling the screen.
+// printable keeps cells from filling the screen, and from harming the terminal.
 func printable(s string) string {
-	s = strings.Map(func(r rune) rune {
+	s = harmless(s)
+	if r := []rune(s); len(r) > maxCell {
+		s = string(r[:maxCell-1]) + "…"
+	}
+	return s
+}
+
+// harmless keeps what people have written into documents from moving the
+// terminal's cursor.
+func harmless(s string) string {
+	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return '·'
 		}
 		return r
 	}, s)
-	if r := []rune(s); len(r) > maxCell {
-		s = string(r[:maxCell-1]) + "…"
-	}
-	return s
 }
 
 // shortTime shows a moment in the user's own time zone.

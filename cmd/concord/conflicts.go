@@ -1,0 +1,432 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"concord/internal/client"
+)
+
+type conflictsCommand struct {
+	Ls      conflictListCommand    `cmd:"" default:"withargs" help:"List conflicts: who overwrote whom, and what was lost."`
+	Show    conflictShowCommand    `cmd:"" help:"Print a conflict with all its values."`
+	Summary conflictSummaryCommand `cmd:"" help:"Count conflicts by day, field, type and pair of users."`
+	CSV     conflictCSVCommand     `cmd:"" name:"csv" help:"Print conflicts as CSV, for a spreadsheet."`
+	Resolve conflictResolveCommand `cmd:"" help:"Decide a conflict: keep a value, or set another."`
+	Assign  conflictAssignCommand  `cmd:"" help:"Say who is to look at a conflict."`
+	Comment conflictCommentCommand `cmd:"" help:"Comment on a conflict."`
+	Accept  conflictAcceptCommand  `cmd:"" help:"Accept an edit that a rule undid."`
+	Dismiss conflictDismissCommand `cmd:"" help:"Dismiss an edit that a rule undid."`
+}
+
+// conflictFilters are the filters of lists.
+type conflictFilters struct {
+	Document string    `help:"ID of a document."`
+	Type     string    `help:"Type of the documents."`
+	Field    string    `help:"JSON Pointer with * for indexes, such as /lines/*/price."`
+	User     string    `help:"Who wrote one of the values."`
+	Kind     string    `help:"update-update, delete-update, lost-edit or guarded."`
+	Status   string    `help:"open, superseded, resolved, accepted or dismissed."`
+	Assignee string    `help:"Who is to look at them."`
+	From     timeValue `placeholder:"TIME" help:"Opened at this time or later."`
+	To       timeValue `placeholder:"TIME" help:"Opened before this time."`
+}
+
+func (f conflictFilters) query() url.Values {
+	return url.Values{
+		"document": {strings.TrimPrefix(f.Document, "automerge:")}, "type": {f.Type}, "field": {f.Field}, "user": {f.User},
+		"kind": {f.Kind}, "status": {f.Status}, "assignee": {f.Assignee}, "from": {f.From.query()}, "to": {f.To.query()},
+	}
+}
+
+// timeValue is a time as people write it.
+type timeValue struct{ time.Time }
+
+// UnmarshalText reads RFC 3339, a local time, a local day, or how long ago.
+func (t *timeValue) UnmarshalText(b []byte) error {
+	text := string(b)
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02"} {
+		if v, err := time.ParseInLocation(layout, text, time.Local); err == nil {
+			t.Time = v
+			return nil
+		}
+	}
+	if d, err := time.ParseDuration(text); err == nil {
+		t.Time = time.Now().Add(-d)
+		return nil
+	}
+	return fmt.Errorf("%q is no time; write 2026-11-23, 2026-11-23 17:30, 2026-11-23T17:30:00Z, or how long ago, such as 90m", text)
+}
+
+func (t timeValue) query() string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+type shownJSON struct {
+	Op    string          `json:"op"`
+	Value json.RawMessage `json:"value"`
+	Cut   string          `json:"cut"`
+}
+
+func (s *shownJSON) text() string {
+	switch {
+	case s == nil:
+		return "–"
+	case s.Cut != "":
+		return s.Cut + "…"
+	}
+	return compact(s.Value)
+}
+
+// conflictJSON is what the tables show of a conflict.
+type conflictJSON struct {
+	ID       string     `json:"id"`
+	Document string     `json:"document"`
+	Type     string     `json:"type"`
+	Kind     string     `json:"kind"`
+	Status   string     `json:"status"`
+	Field    string     `json:"field"`
+	Path     string     `json:"path"`
+	Before   *shownJSON `json:"before"`
+	Winner   *shownJSON `json:"winner"`
+	Users    []string   `json:"users"`
+	Values   []struct {
+		shownJSON
+		Action   string    `json:"action"`
+		Place    string    `json:"place"`
+		Change   string    `json:"change"`
+		User     string    `json:"user"`
+		Device   string    `json:"device"`
+		Received time.Time `json:"received"`
+		Removal  bool      `json:"removal"`
+		Winner   bool      `json:"winner"`
+	} `json:"values"`
+	Opened time.Time `json:"opened"`
+	Closed time.Time `json:"closed"`
+	Closer *struct {
+		User   string `json:"user"`
+		Change string `json:"change"`
+	} `json:"closer"`
+	Rule     string `json:"rule"`
+	Assignee string `json:"assignee"`
+	Notes    []struct {
+		Time time.Time `json:"time"`
+		User string    `json:"user"`
+		Text string    `json:"text"`
+	} `json:"notes"`
+}
+
+type conflictListCommand struct {
+	remote
+	conflictFilters
+	Limit int `default:"50" help:"How many; 0 = all."`
+}
+
+// Run lists conflicts, those opened last first.
+func (c *conflictListCommand) Run(ctx context.Context, s streams) error {
+	server, err := c.client()
+	if err != nil {
+		return err
+	}
+	var raw []json.RawMessage
+	err = pages(ctx, server, "/v1/conflicts", c.query(), "conflicts", c.Limit, func(page []json.RawMessage) { raw = append(raw, page...) })
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(s.out, nonNil(raw))
+	}
+	t := newTable(s.out, "CONFLICT", "OPENED", "STATUS", "KIND", "TYPE", "PATH", "BEFORE", "SHOWN", "USERS")
+	for _, r := range raw {
+		var x conflictJSON
+		if err := json.Unmarshal(r, &x); err != nil {
+			return err
+		}
+		t.row(x.ID, shortTime(x.Opened), x.Status, x.Kind, x.Type, x.Path, x.Before.text(), x.Winner.text(), strings.Join(x.Users, ", "))
+	}
+	return t.end(s.out, "no conflicts")
+}
+
+// pages reads a list page by page: at most limit items, all for 0.
+func pages(ctx context.Context, server *client.Client, path string, q url.Values, name string, limit int, take func([]json.RawMessage)) error {
+	for left := limit; limit == 0 || left > 0; {
+		size := 1000
+		if limit > 0 {
+			size = min(left, size)
+		}
+		q.Set("limit", fmt.Sprint(size))
+		var page map[string]json.RawMessage
+		if _, err := server.JSON(ctx, client.Request{Method: http.MethodGet, Path: path, Query: q}, nil, &page); err != nil {
+			return err
+		}
+		var items []json.RawMessage
+		var next string
+		if err := json.Unmarshal(page[name], &items); err != nil {
+			return fmt.Errorf("read the server's list: %w", err)
+		}
+		if page["next"] != nil {
+			if err := json.Unmarshal(page["next"], &next); err != nil {
+				return fmt.Errorf("read the server's list: %w", err)
+			}
+		}
+		take(items)
+		if next == "" {
+			return nil
+		}
+		left -= len(items)
+		q.Set("cursor", next)
+	}
+	return nil
+}
+
+// nonNil makes an empty list print as [].
+func nonNil(raw []json.RawMessage) []json.RawMessage {
+	if raw == nil {
+		return []json.RawMessage{}
+	}
+	return raw
+}
+
+// conflictArgument names a conflict.
+type conflictArgument struct {
+	Conflict string `arg:"" help:"ID of the conflict, 32 hex digits."`
+}
+
+type conflictShowCommand struct {
+	remote
+	conflictArgument
+}
+
+// Run prints a conflict.
+func (c *conflictShowCommand) Run(ctx context.Context, s streams) error {
+	return conflictCall(ctx, s, c.remote, client.Request{Method: http.MethodGet, Path: "/v1/conflicts/" + url.PathEscape(c.Conflict)}, nil)
+}
+
+// conflictCall sends a request that is answered with a conflict, and prints that.
+func conflictCall(ctx context.Context, s streams, r remote, req client.Request, body any) error {
+	server, err := r.client()
+	if err != nil {
+		return err
+	}
+	var raw json.RawMessage
+	if _, err := server.JSON(ctx, req, body, &raw); err != nil {
+		return err
+	}
+	if r.JSON {
+		return printJSON(s.out, raw)
+	}
+	var x conflictJSON
+	if err := json.Unmarshal(raw, &x); err != nil {
+		return fmt.Errorf("read the server's answer: %w", err)
+	}
+	return x.print(s.out)
+}
+
+func (x *conflictJSON) print(w io.Writer) error {
+	facts := newTable(w, "conflict", x.ID)
+	facts.row("document", strings.TrimSpace(x.Type+" automerge:"+x.Document))
+	facts.row("place", x.Path)
+	facts.row("kind", x.Kind)
+	if x.Rule != "" {
+		facts.row("rule", x.Rule)
+	}
+	status := x.Status
+	if x.Closer != nil {
+		status += " by " + x.Closer.User + " at " + shortTime(x.Closed)
+	}
+	facts.row("status", status)
+	if x.Assignee != "" {
+		facts.row("assigned to", x.Assignee)
+	}
+	facts.row("opened", shortTime(x.Opened))
+	facts.row("before", x.Before.text())
+	facts.row("shown", x.Winner.text())
+	if err := facts.end(w, ""); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	t := newTable(w, "", "VALUE", "USER", "DEVICE", "RECEIVED", "ACTION", "PLACE", "OP")
+	for _, v := range x.Values {
+		mark := ""
+		if v.Winner {
+			mark = "→"
+		}
+		t.row(mark, v.text(), v.User, short(v.Device), shortTime(v.Received), v.Action, v.Place, v.Op)
+	}
+	if err := t.end(w, "no values"); err != nil {
+		return err
+	}
+	for _, n := range x.Notes {
+		fmt.Fprintf(w, "\n%s, %s:\n  %s\n", printable(n.User), shortTime(n.Time), strings.ReplaceAll(printableText(n.Text), "\n", "\n  "))
+	}
+	return nil
+}
+
+// printableText is printable for a text of several lines.
+func printableText(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, l := range lines {
+		lines[i] = harmless(l)
+	}
+	return strings.Join(lines, "\n")
+}
+
+type conflictResolveCommand struct {
+	remote
+	conflictArgument
+	Keep  string `help:"The op of the value to keep, as 'conflicts show' prints it; of a lost edit: edits or removal."`
+	Value string `help:"Another value, as JSON."`
+}
+
+// Run decides.
+func (c *conflictResolveCommand) Run(ctx context.Context, s streams) error {
+	body := map[string]any{}
+	switch {
+	case (c.Keep == "") == (c.Value == ""):
+		return errors.New("name either the value to --keep or another --value")
+	case c.Keep != "":
+		body["keep"] = c.Keep
+	default:
+		if !json.Valid([]byte(c.Value)) {
+			return fmt.Errorf("%s is no JSON; texts need quotes: --value '\"%s\"'", c.Value, c.Value)
+		}
+		body["value"] = json.RawMessage(c.Value)
+	}
+	return c.post(ctx, s, c.remote, "resolve", body)
+}
+
+func (a conflictArgument) post(ctx context.Context, s streams, r remote, path string, body any) error {
+	return conflictCall(ctx, s, r, client.Request{Method: http.MethodPost, Path: "/v1/conflicts/" + url.PathEscape(a.Conflict) + "/" + path}, body)
+}
+
+type conflictAssignCommand struct {
+	remote
+	conflictArgument
+	User string `arg:"" optional:"" help:"Who is to look at it; nobody without."`
+}
+
+// Run assigns.
+func (c *conflictAssignCommand) Run(ctx context.Context, s streams) error {
+	return c.post(ctx, s, c.remote, "assign", map[string]string{"user": c.User})
+}
+
+type conflictCommentCommand struct {
+	remote
+	conflictArgument
+	Text string `arg:"" help:"The comment."`
+}
+
+// Run comments.
+func (c *conflictCommentCommand) Run(ctx context.Context, s streams) error {
+	return c.post(ctx, s, c.remote, "comments", map[string]string{"text": c.Text})
+}
+
+type conflictAcceptCommand struct {
+	remote
+	conflictArgument
+}
+
+// Run accepts.
+func (c *conflictAcceptCommand) Run(ctx context.Context, s streams) error {
+	return c.post(ctx, s, c.remote, "accept", struct{}{})
+}
+
+type conflictDismissCommand struct {
+	remote
+	conflictArgument
+}
+
+// Run dismisses.
+func (c *conflictDismissCommand) Run(ctx context.Context, s streams) error {
+	return c.post(ctx, s, c.remote, "dismiss", struct{}{})
+}
+
+type conflictCSVCommand struct {
+	remote
+	conflictFilters
+}
+
+// Run streams the table.
+func (c *conflictCSVCommand) Run(ctx context.Context, s streams) error {
+	server, err := c.client()
+	if err != nil {
+		return err
+	}
+	resp, err := server.Do(ctx, client.Request{Method: http.MethodGet, Path: "/v1/conflicts.csv", Query: c.query()})
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(s.out, resp.Body); err != nil {
+		return fmt.Errorf("the table isn't complete: %w", err)
+	}
+	return nil
+}
+
+type conflictSummaryCommand struct {
+	remote
+	From timeValue `placeholder:"TIME" help:"Opened at this time or later."`
+	To   timeValue `placeholder:"TIME" help:"Opened before this time."`
+}
+
+// Run counts.
+func (c *conflictSummaryCommand) Run(ctx context.Context, s streams) error {
+	server, err := c.client()
+	if err != nil {
+		return err
+	}
+	var raw json.RawMessage
+	q := url.Values{"from": {c.From.query()}, "to": {c.To.query()}}
+	if _, err := server.JSON(ctx, client.Request{Method: http.MethodGet, Path: "/v1/conflicts/summary", Query: q}, nil, &raw); err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(s.out, raw)
+	}
+	type group struct {
+		Name  string `json:"name"`
+		Count int    `json:"count"`
+		Open  int    `json:"open"`
+	}
+	var sum struct {
+		Total   int     `json:"total"`
+		Days    []group `json:"days"`
+		Fields  []group `json:"fields"`
+		Types   []group `json:"types"`
+		Users   []group `json:"users"`
+		Closing struct {
+			Count  int     `json:"count"`
+			Median float64 `json:"median_seconds"`
+			P90    float64 `json:"p90_seconds"`
+		} `json:"closing"`
+	}
+	if err := json.Unmarshal(raw, &sum); err != nil {
+		return fmt.Errorf("read the server's answer: %w", err)
+	}
+	if sum.Total == 0 {
+		_, err := fmt.Fprintln(s.out, "no conflicts")
+		return err
+	}
+	seconds := func(v float64) string { return time.Duration(v * float64(time.Second)).Round(time.Second).String() }
+	fmt.Fprintf(s.out, "%d conflicts; %d closed, half of them within %s, nine of ten within %s\n\n", sum.Total, sum.Closing.Count, seconds(sum.Closing.Median), seconds(sum.Closing.P90))
+	t := newTable(s.out, "BY", "", "CONFLICTS", "OPEN")
+	for _, part := range []struct {
+		name   string
+		groups []group
+	}{{"day", sum.Days}, {"field", sum.Fields}, {"type", sum.Types}, {"users", sum.Users}} {
+		for _, g := range part.groups {
+			t.row(part.name, g.Name, fmt.Sprint(g.Count), fmt.Sprint(g.Open))
+		}
+	}
+	return t.end(s.out, "")
+}
