@@ -406,8 +406,8 @@ func (c *conflictSummaryCommand) Run(ctx context.Context, s streams) error {
 		Users   []group `json:"users"`
 		Closing struct {
 			Count  int     `json:"count"`
-			Median float64 `json:"median_seconds"`
-			P90    float64 `json:"p90_seconds"`
+			Median float64 `json:"medianSeconds"`
+			P90    float64 `json:"p90Seconds"`
 		} `json:"closing"`
 	}
 	if err := json.Unmarshal(raw, &sum); err != nil {

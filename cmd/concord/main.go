@@ -18,11 +18,13 @@ import (
 var version = "dev"
 
 type commands struct {
-	Serve   serveCommand     `cmd:"" help:"Run a node."`
-	Token   tokenCommand     `cmd:"" help:"Sign a token with the configured secret."`
-	Check   checkCommand     `cmd:"" help:"Verify every record of a data folder; the server must be stopped."`
-	Bench   benchCommand     `cmd:"" help:"Measure a sync server: this one, or any that speaks the automerge-repo protocol."`
-	Version kong.VersionFlag `help:"Print the version."`
+	Serve     serveCommand     `cmd:"" help:"Run a node."`
+	Doc       docCommand       `cmd:"" help:"Read, change, import and delete documents of a running server."`
+	Conflicts conflictsCommand `cmd:"" help:"List, count and decide conflicts."`
+	Token     tokenCommand     `cmd:"" help:"Sign a token with the configured secret."`
+	Check     checkCommand     `cmd:"" help:"Verify every record of a data folder; the server must be stopped."`
+	Bench     benchCommand     `cmd:"" help:"Measure a sync server: this one, or any that speaks the automerge-repo protocol."`
+	Version   kong.VersionFlag `help:"Print the version."`
 }
 
 // streams are where a command writes.

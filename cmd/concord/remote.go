@@ -68,7 +68,7 @@ func (t *table) end(w io.Writer, none string) error {
 	return t.w.Flush()
 }
 
-const maxCell = 60 // characters
+const maxCell = 72 // characters
 
 // printable keeps cells from filling the screen, and from harming the terminal.
 func printable(s string) string {

@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"concord/conflict"
 	"concord/crdt"
 	"concord/internal/api"
 	"concord/internal/auth"
@@ -143,12 +144,16 @@ func openNode(ctx context.Context, cfg config.Serve, log *slog.Logger, fail cont
 			}
 		}()
 	}
+	ledger := conflict.New(st)
+	options.Ledger = ledger
 	h, err := hub.New(st, options)
 	if err != nil {
 		return nil, err
 	}
 	server := api.New(api.Options{
-		Hub: h, Store: st, Documents: documents.New(h, st, documents.Options{Logger: log}), Snapshots: stats,
+		Hub: h, Store: st, Snapshots: stats,
+		Documents: documents.New(h, st, documents.Options{PurgeRecords: ledger.PurgeRecords, Logger: log}),
+		Conflicts: ledger, Resolver: conflict.NewResolver(ledger, h, nil),
 		Authenticator: auth.Authenticator{Verifier: verifier, Tickets: auth.NewTickets(auth.TicketOptions{Revocations: revocations})},
 		Revocations:   revocations,
 		Origins:       origins,

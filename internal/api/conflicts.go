@@ -9,8 +9,11 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"concord/conflict"
+	"concord/crdt"
 	"concord/internal/auth"
 	"concord/internal/id"
+	"concord/store"
+	"concord/sync/hub"
 )
 
 // shownValue is a value that a document shows, or showed.
@@ -142,7 +145,7 @@ func (s *Server) registerConflicts(rest huma.API) {
 		if err != nil {
 			return nil, s.conflictError("read the conflict", err)
 		}
-		return &conflictOutput{entryOf(c.Record, &c)}, nil
+		return &conflictOutput{conflictOf(c.Record, &c)}, nil
 	})
 	s.registerConflictReports(rest)
 	s.registerConflictDecisions(rest)
@@ -162,7 +165,7 @@ func (s *Server) listConflicts(ctx context.Context, in *conflictsInput) (*confli
 	out := &conflictsOutput{}
 	out.Body.Conflicts = make([]conflictEntry, 0, len(page.Records))
 	for _, r := range page.Records {
-		entry := entryOf(r, nil)
+		entry := conflictOf(r, nil)
 		if in.Values {
 			c, err := s.opts.Conflicts.Get(p.Company, r.ID, nil)
 			switch {
@@ -171,7 +174,7 @@ func (s *Server) listConflicts(ctx context.Context, in *conflictsInput) (*confli
 			case err != nil:
 				return nil, s.conflictError("read a conflict", err)
 			}
-			entry = entryOf(c.Record, &c)
+			entry = conflictOf(c.Record, &c)
 		}
 		out.Body.Conflicts = append(out.Body.Conflicts, entry)
 	}
@@ -196,13 +199,29 @@ func (s *Server) conflictError(doing string, err error) error {
 	return s.editError(doing, err)
 }
 
-// entryOf shows a record; c adds what belongs to it, nil = nothing.
-func entryOf(r conflict.Record, c *conflict.Conflict) conflictEntry {
+// editError turns what the hub says of a change into an answer.
+func (s *Server) editError(doing string, err error) error {
+	refusal := new(crdt.RefusalError)
+	switch {
+	case errors.Is(err, hub.ErrNotFound), errors.Is(err, store.ErrPurged):
+		return errNoConflict
+	case errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrFailed):
+		return huma.Error503ServiceUnavailable("the server is going down; try again in a moment")
+	case errors.As(err, &refusal):
+		return huma.Error422UnprocessableEntity("the change can't be made: " + refusal.Detail)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return huma.NewError(http.StatusRequestTimeout, "the request ended before it was done")
+	}
+	return s.internal(doing, err)
+}
+
+// conflictOf shows a record; c adds what belongs to it, nil = nothing.
+func conflictOf(r conflict.Record, c *conflict.Conflict) conflictEntry {
 	e := conflictEntry{
 		ID: r.ID.String(), Document: r.Document.String(), URL: "automerge:" + r.Document.String(), Type: r.Type,
 		Kind: string(r.Kind), Status: string(r.Status), Strategy: conflict.Strategy, Field: r.Field, Path: r.Path,
 		Before: shownOf(r.Before), Winner: shownOf(r.Winner), Users: r.Users, Count: r.Values,
-		Opened: r.Opened, Updated: r.Updated, Closed: timeOf(r.Closed), Rule: r.Rule, Assignee: r.Assignee,
+		Opened: r.Opened, Updated: r.Updated, Closed: optionalTime(r.Closed), Rule: r.Rule, Assignee: r.Assignee,
 	}
 	if e.Users == nil {
 		e.Users = []string{}
@@ -216,7 +235,7 @@ func entryOf(r conflict.Record, c *conflict.Conflict) conflictEntry {
 	for _, v := range c.Sides {
 		e.Values = append(e.Values, conflictValue{
 			shownValue: *shownOf(&v.Shown), Action: v.Action, Place: v.Place, Change: v.Change, User: v.User, Device: v.Device,
-			Received: v.Received, Claimed: timeOf(v.Claimed), Removal: v.Removal, Winner: r.Winner != nil && r.Winner.Op == v.Op,
+			Received: v.Received, Claimed: optionalTime(v.Claimed), Removal: v.Removal, Winner: r.Winner != nil && r.Winner.Op == v.Op,
 		})
 	}
 	for _, n := range c.Notes {
@@ -234,11 +253,4 @@ func shownOf(v *conflict.Shown) *shownValue {
 		out.Value = v.Value
 	}
 	return out
-}
-
-func timeOf(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
 }

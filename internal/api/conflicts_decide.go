@@ -73,7 +73,7 @@ func (s *Server) decide(ctx context.Context, text, doing string, do func(company
 	if err != nil {
 		return nil, s.conflictError(doing, err)
 	}
-	return &conflictOutput{entryOf(c.Record, &c)}, nil
+	return &conflictOutput{conflictOf(c.Record, &c)}, nil
 }
 
 var errReadOnly = huma.Error403Forbidden("a viewer may read but change nothing; ask for a token with role editor")

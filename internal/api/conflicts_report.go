@@ -28,9 +28,9 @@ type conflictSummary struct {
 	Users   []conflictGroup `json:"users" doc:"Pairs of users who wrote different values."`
 	Closing struct {
 		Count  int     `json:"count" doc:"Conflicts that are closed."`
-		Median float64 `json:"median_seconds"`
-		P90    float64 `json:"p90_seconds"`
-		Max    float64 `json:"max_seconds"`
+		Median float64 `json:"medianSeconds"`
+		P90    float64 `json:"p90Seconds"`
+		Max    float64 `json:"maxSeconds"`
 	} `json:"closing" doc:"How long conflicts were open."`
 	Incomplete bool `json:"incomplete,omitempty" doc:"There were too many to look at all of them; ask for a shorter time."`
 }
@@ -76,7 +76,7 @@ func (s *Server) registerConflictReports(rest huma.API) {
 
 func summaryOf(sum conflict.Summary) conflictSummary {
 	out := conflictSummary{
-		From: timeOf(sum.From), To: timeOf(sum.To), Total: sum.Total, Status: map[string]int{}, Kinds: map[string]int{},
+		From: optionalTime(sum.From), To: optionalTime(sum.To), Total: sum.Total, Status: map[string]int{}, Kinds: map[string]int{},
 		Days: groupsOf(sum.ByDay), Fields: groupsOf(sum.ByField), Types: groupsOf(sum.ByType), Users: groupsOf(sum.ByUsers),
 		Incomplete: sum.Incomplete,
 	}

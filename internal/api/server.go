@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"concord/conflict"
 	"concord/internal/auth"
 	"concord/internal/documents"
 	"concord/internal/snapshot"
@@ -32,6 +33,8 @@ type Options struct {
 	Store         Store
 	Documents     *documents.Service
 	Snapshots     func() snapshot.Stats // nil = no snapshots are written
+	Conflicts     *conflict.Ledger
+	Resolver      *conflict.Resolver
 	Authenticator auth.Authenticator
 	Revocations   *auth.Revocations
 	Origins       auth.Origins
@@ -82,6 +85,7 @@ func New(o Options) *Server {
 	s.registerRejections(rest)
 	s.registerRevocations(rest)
 	s.registerDocuments(rest)
+	s.registerConflicts(rest)
 	s.registerHealth(rest)
 	mux.Handle("GET /docs", docsHandler(rest.OpenAPI()))
 	mux.HandleFunc("GET /v1/sync", s.serveSync)
