@@ -124,13 +124,13 @@ type Proposal struct {
 
 // Value is one side of a conflict.
 type Value struct {
-	Shown           // Op is the op that wrote it
-	Action   string `json:"action"` // set, makeMap, makeList, makeText, makeTable, del, inc; of edits also mark
-	Place    string `json:"place,omitempty"`
-	Change   string `json:"change"` // hash
-	User     string `json:"user"`
-	Device   string `json:"device,omitempty"`
-	Received time.Time
+	Shown              // Op is the op that wrote it
+	Action   string    `json:"action"`          // set, makeMap, makeList, makeText, makeTable, del, inc; of edits also mark
+	Field    string    `json:"field,omitempty"` // of an edit in the object of a lost edit
+	Change   string    `json:"change"`          // hash
+	User     string    `json:"user"`
+	Device   string    `json:"device,omitempty"`
+	Received time.Time `json:"received"`
 	Claimed  time.Time `json:"claimed,omitzero"` // as the change itself says
 	// Removal tells what removed the object of a lost edit from the edits in it.
 	Removal bool `json:"removal,omitempty"`

@@ -1,0 +1,222 @@
+package conflict
+
+import (
+	"fmt"
+
+	"concord/crdt"
+)
+
+// editing gathers, while the ops of a change are looked at, the objects that were
+// removed by one side and edited by the other.
+type editing struct {
+	removed map[crdt.OpID][]removedObject // by object: what around it, and it itself, was removed by others
+	lost    []*lostObject                 // in the order of discovery
+	byID    map[crdt.OpID]*lostObject
+}
+
+// removedObject is an object with the removals that are concurrent to the change.
+type removedObject struct {
+	id crdt.OpID
+	by []crdt.OpID
+}
+
+// lostObject is an object with pairs of a removal and an edit.
+type lostObject struct {
+	id       crdt.OpID
+	removals map[crdt.OpID]struct{}
+	edits    map[editKey]lastEdit
+}
+
+// editKey is what one change edits at one place; all places of a text count as
+// one, which has no key.
+type editKey struct {
+	change int
+	at     crdt.PlaceKey
+}
+
+type lastEdit struct {
+	crdt.Write
+	key crdt.Key // in the object at.Object
+}
+
+func (d *editing) of(obj crdt.OpID) *lostObject {
+	l := d.byID[obj]
+	if l == nil {
+		l = &lostObject{id: obj, removals: map[crdt.OpID]struct{}{}, edits: map[editKey]lastEdit{}}
+		if d.byID == nil {
+			d.byID = make(map[crdt.OpID]*lostObject)
+		}
+		d.byID[obj] = l
+		d.lost = append(d.lost, l)
+	}
+	return l
+}
+
+func (l *lostObject) edit(change int, at crdt.PlaceKey, kind crdt.Kind, w crdt.Write) {
+	e := lastEdit{w, at.Key}
+	if kind == crdt.KindText {
+		at.Key = crdt.Key{}
+	}
+	k := editKey{change, at}
+	if before, ok := l.edits[k]; !ok || before.ID.Compare(w.ID) < 0 {
+		l.edits[k] = e
+	}
+}
+
+// edit looks whether an op edits something that others removed.
+func (c *run) edit(op *crdt.Op, kind crdt.Kind) {
+	if op.Obj.IsZero() {
+		return
+	}
+	for _, x := range c.removedAround(op.Obj) {
+		lost := c.edits.of(x.id)
+		for _, r := range x.by {
+			lost.removals[r] = struct{}{}
+		}
+		key := op.Key
+		if op.Insert {
+			key = crdt.ElemKey(op.ID)
+		}
+		lost.edit(c.a.Index, crdt.PlaceKey{Object: op.Obj, Key: key}, kind, write(op))
+	}
+}
+
+// removedAround returns which of an object and those around it were removed by
+// changes that are concurrent to this one.
+func (c *run) removedAround(obj crdt.OpID) []removedObject {
+	if removed, ok := c.edits.removed[obj]; ok {
+		return removed
+	}
+	var removed []removedObject
+	content := c.a.Content
+	for x := obj; !x.IsZero(); {
+		parent, _, ok := content.Place(x)
+		if !ok {
+			break
+		}
+		if kind, _ := content.KindOf(parent); kind != crdt.KindText {
+			var by []crdt.OpID
+			for r := range content.Removals(x) {
+				if c.concurrent.has(r) {
+					by = append(by, r)
+				}
+			}
+			if len(by) > 0 {
+				removed = append(removed, removedObject{x, by})
+			}
+		}
+		x = parent
+	}
+	if c.edits.removed == nil {
+		c.edits.removed = make(map[crdt.OpID][]removedObject)
+	}
+	c.edits.removed[obj] = removed
+	return removed
+}
+
+// removes looks whether an op, which isn't in a text, removes objects that others
+// edited.
+func (c *run) removes(op *crdt.Op) {
+	if op.Action == crdt.ActionIncrement || op.Action == crdt.ActionMark {
+		return
+	}
+	for _, x := range op.Preds {
+		kind, ok := c.a.Content.KindOf(x)
+		if !ok || kind == crdt.KindTable {
+			continue
+		}
+		c.editsWithin(x, op.ID)
+	}
+}
+
+// editsWithin gathers the edits of an object that are concurrent to its removal.
+func (c *run) editsWithin(x, removal crdt.OpID) {
+	for at, w := range c.a.Content.Within(x, c.concurrent.lowest) {
+		if !c.concurrent.has(w.ID) {
+			continue
+		}
+		change, ok := c.a.Graph.ChangeOf(w.ID)
+		if !ok {
+			continue
+		}
+		kind, _ := c.a.Content.KindOf(at.Object)
+		lost := c.edits.of(x)
+		lost.removals[removal] = struct{}{}
+		lost.edit(change, at, kind, w)
+	}
+}
+
+// lostEdits records what was gathered.
+func (c *run) lostEdits() error {
+	for _, l := range c.edits.lost {
+		if err := c.lostEdit(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *run) lostEdit(l *lostObject) error {
+	obj, key, ok := c.a.Content.Place(l.id)
+	if !ok {
+		return fmt.Errorf("object %s hangs nowhere", l.id)
+	}
+	e := c.watcher.lost[l.id]
+	if e == nil {
+		e = &entry{
+			state: state{flags: flagLost, at: placeOf(obj, key), made: l.id},
+			id:    conflictID("lost-edit", c.key.Document, obj, key, []crdt.OpID{l.id}),
+			body:  &body{values: map[crdt.OpID]struct{}{}},
+		}
+		c.describe(e, obj, key, []crdt.OpID{l.id})
+		c.size += bodySize
+		c.add(e)
+	} else if err := c.open(e); err != nil {
+		return err
+	}
+	if item, ok := c.view.Object(l.id); ok {
+		e.body.Before = shownItem(c.view, item)
+	}
+	for removal := range l.removals {
+		if err := c.removal(e, obj, key, removal); err != nil {
+			return err
+		}
+	}
+	for k, edit := range l.edits {
+		field, _ := c.view.FieldPath(k.at.Object, edit.key)
+		if err := c.value(e, edit.Write, clip(field, maxPath), false); err != nil {
+			return err
+		}
+	}
+	// One of the values is the change's: what was to close the record hasn't seen it.
+	e.next, e.body.Next, e.body.By = crdt.OpID{}, nil, nil
+	c.touch(e)
+	return nil
+}
+
+func (c *run) removal(e *entry, obj crdt.OpID, key crdt.Key, op crdt.OpID) error {
+	for w := range c.a.Content.Writes(obj, key, op.Counter) {
+		if w.ID == op {
+			return c.value(e, w, "", true)
+		}
+	}
+	return fmt.Errorf("op %s isn't where it removed an object", op)
+}
+
+// closeLost closes the lost edits of a place if an op follows all their values,
+// and nothing before it does.
+func (c *run) closeLost(at *conflicts, op crdt.OpID) error {
+	for _, e := range at.lost {
+		if !e.next.IsZero() && e.next.Compare(op) < 0 {
+			continue
+		}
+		if covers, err := c.covers(&c.concurrent, e); err != nil {
+			return err
+		} else if covers {
+			if err := c.closeBy(e, op); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

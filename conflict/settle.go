@@ -1,0 +1,254 @@
+package conflict
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"concord/crdt"
+	"concord/store"
+)
+
+// resolvePrefix is what the message of a change that resolves a conflict begins
+// with; 32 hex digits follow.
+const resolvePrefix = "Resolve conflict "
+
+// resolvedBy reads the conflict that a message resolves.
+func resolvedBy(message string) (ID, bool) {
+	const digits = 2 * len(ID{})
+	if len(message) < len(resolvePrefix)+digits || !strings.HasPrefix(message, resolvePrefix) {
+		return ID{}, false
+	}
+	text := message[len(resolvePrefix):][:digits]
+	x, err := ParseID(text)
+	return x, err == nil && x.String() == text
+}
+
+// resolution describes the change, as what closes a record.
+func (c *run) resolution() resolution {
+	change := c.a.Change
+	return resolution{
+		Closer:   Closer{User: c.a.User, Device: c.a.Device, Change: change.Hash.String()},
+		Received: c.a.Received, Index: c.a.Index, Start: change.StartOp, Seq: change.Seq, Actor: []byte(change.Actor),
+	}
+}
+
+func (r *resolution) compare(other *resolution) int {
+	return cmp.Or(cmp.Compare(r.Start, other.Start), bytes.Compare(r.Actor, other.Actor), cmp.Compare(r.Seq, other.Seq))
+}
+
+// want remembers a change whose message resolves a conflict.
+func (w *watcher) want(x ID, r resolution) {
+	const perResolution = 300
+	if w.wanted == nil {
+		w.wanted = make(map[ID][]resolution)
+	}
+	w.wanted[x] = append(w.wanted[x], r)
+	w.size += perResolution
+}
+
+// decide takes notice of the change's message. There may be no such conflict
+// yet: a record that grows by old values alone looks at what was wanted before.
+func (c *run) decide() error {
+	x, ok := resolvedBy(c.a.Change.Message)
+	if !ok {
+		return nil
+	}
+	r := c.resolution()
+	c.want(x, r)
+	c.rows = append(c.rows, store.Record{Table: store.TableConflicts, Key: resolutionKey(c.key.Document, x, &r), Value: mustJSON(&r)})
+	e := c.byID[x]
+	if e == nil {
+		return nil
+	}
+	if covers, err := c.covers(&c.concurrent, e); !covers || err != nil {
+		return err
+	}
+	if e.body.By == nil || r.compare(e.body.By) < 0 {
+		e.body.By = &r
+		c.touch(e)
+	}
+	return nil
+}
+
+// redecide looks again at what was to resolve a record whose values are more now.
+func (c *run) redecide(e *entry) error {
+	if err := c.open(e); err != nil {
+		return err
+	}
+	e.body.By = nil
+	for i := range c.wanted[e.id] {
+		r := &c.wanted[e.id][i]
+		if e.body.By != nil && r.compare(e.body.By) > 0 {
+			continue
+		}
+		others := concurrency{}
+		g := c.a.Graph
+		deps := g.Dependencies(r.Index)
+		hashes := make([]crdt.Hash, len(deps))
+		for n, d := range deps {
+			hashes[n] = g.HashAt(int(d))
+		}
+		for _, other := range g.Concurrent(hashes, r.Index) {
+			others.add(g, other)
+		}
+		covers, err := c.covers(&others, e)
+		if err != nil {
+			return err
+		}
+		if covers {
+			e.body.By = r
+		}
+	}
+	return nil
+}
+
+// covers reports whether a change has all values of an entry among its
+// ancestors or is their change, given the ops that it hasn't.
+func (c *run) covers(others *concurrency, e *entry) (bool, error) {
+	values, err := c.values(e)
+	if err != nil || others.empty() {
+		return err == nil, err
+	}
+	for op := range values {
+		if others.has(op) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// value adds a write to the values of an entry, if it isn't one.
+func (c *run) value(e *entry, w crdt.Write, field string, removal bool) error {
+	values, err := c.values(e)
+	if err != nil {
+		return err
+	}
+	if _, ok := values[w.ID]; ok {
+		return nil
+	}
+	v, err := c.side(w)
+	if err != nil {
+		return err
+	}
+	v.Field, v.Removal = field, removal
+	if !e.has(flagReal) {
+		e.flags |= flagReal
+		e.body.Opened = c.a.Received
+		c.rows = append(c.rows, indexRecord(&e.body.head))
+		c.ledger.stats.opened.Add(1)
+	}
+	values[w.ID] = struct{}{}
+	c.size += valueSize
+	c.ledger.stats.values.Add(1)
+	h := &e.body.head
+	h.Values = len(values)
+	if i, ok := slices.BinarySearch(h.Users, v.User); !ok && len(h.Users) < MaxUsers {
+		h.Users = slices.Insert(h.Users, i, v.User)
+	}
+	c.rows = append(c.rows, valueRecord(c.key.Document, e.id, w.ID, v))
+	return nil
+}
+
+// side describes a write.
+func (c *run) side(w crdt.Write) (Value, error) {
+	i, ok := c.a.Graph.ChangeOf(w.ID)
+	if !ok {
+		return Value{}, fmt.Errorf("op %s is of no change", w.ID)
+	}
+	by, err := c.authorOf(i)
+	if err != nil {
+		return Value{}, fmt.Errorf("read who made change %d: %w", i, err)
+	}
+	v := Value{
+		Action: w.Action.String(), Change: c.a.Graph.HashAt(i).String(),
+		User: by.user, Device: by.device, Received: by.received,
+	}
+	if t := time.Unix(by.claimed, 0).UTC(); by.claimed != 0 && 0 < t.Year() && t.Year() <= 9999 {
+		v.Claimed = t // JSON has no place for other years, which anybody may claim
+	}
+	item := crdt.Item{ID: w.ID, Value: w.Value}
+	switch w.Action {
+	case crdt.ActionDelete, crdt.ActionMakeTable:
+		v.Op = opText(w.ID)
+		return v, nil
+	case crdt.ActionMakeMap, crdt.ActionMakeList, crdt.ActionMakeText:
+		item, _ = c.view.Object(w.ID)
+	}
+	v.Shown = shown(c.view, item)
+	return v, nil
+}
+
+// reopenedAt changes the time when a record was opened.
+func (c *run) reopenedAt(e *entry, t time.Time) {
+	h := &e.body.head
+	c.rows = append(c.rows, store.Record{Table: store.TableConflictTimes, Key: timeKey(h.Opened, h.Document, h.ID)})
+	h.Opened = t
+	c.rows = append(c.rows, indexRecord(h))
+}
+
+// drop takes away the record of an entry that has become a part of another.
+// Comments and the assignee go there. Its values have been moved.
+func (c *run) drop(e, into *entry) error {
+	e.gone = true
+	delete(c.byID, e.id)
+	c.rows = append(c.rows, store.Record{Table: store.TableConflicts, Key: recordKey(c.key.Document, e.id)})
+	if !e.has(flagReal) {
+		return nil
+	}
+	h := &e.body.head
+	c.rows = append(c.rows, store.Record{Table: store.TableConflictTimes, Key: timeKey(h.Opened, h.Document, h.ID)})
+	c.ledger.stats.swallowed.Add(1)
+	part := store.Range{Prefix: recordKey(c.key.Document, e.id)}
+	return c.ledger.store.Scan(c.key.Company, store.TableConflictNotes, part, func(key, value []byte) error {
+		moved := append(recordKey(c.key.Document, into.id), key[recordSize:]...)
+		c.rows = append(c.rows,
+			store.Record{Table: store.TableConflictNotes, Key: bytes.Clone(key)},
+			store.Record{Table: store.TableConflictNotes, Key: moved, Value: bytes.Clone(value)})
+		return nil
+	})
+}
+
+// settle works out what a record says of its own state, before it is stored.
+func (l *Ledger) settle(e *entry) {
+	h := &e.body.head
+	if !e.has(flagReal) {
+		h.Kind, h.Status = "", ""
+		return
+	}
+	switch {
+	case e.has(flagLost):
+		h.Kind = LostEdit
+	case h.Update:
+		h.Kind = UpdateUpdate
+	default:
+		h.Kind = DeleteUpdate
+	}
+	before, closer := h.Status, (*resolution)(nil)
+	switch {
+	case h.By != nil:
+		h.Status, closer = Resolved, h.By
+	case h.Next != nil:
+		h.Status, closer = Superseded, h.Next
+	default:
+		h.Status = Open
+	}
+	h.Closer, h.Closed = nil, time.Time{}
+	if closer != nil {
+		h.Closer, h.Closed = &closer.Closer, closer.Received
+	}
+	if h.Status != before {
+		l.count(before, h.Status)
+	}
+}
+
+func decodeJSON(b []byte, to any) error {
+	if err := json.Unmarshal(b, to); err != nil {
+		return fmt.Errorf("%w: %v: %w", errMalformed, err, store.ErrCorrupt)
+	}
+	return nil
+}
