@@ -126,7 +126,7 @@ type Proposal struct {
 type Value struct {
 	Shown              // Op is the op that wrote it
 	Action   string    `json:"action"`          // set, makeMap, makeList, makeText, makeTable, del, inc; of edits also mark
-	Field    string    `json:"field,omitempty"` // of an edit in the object of a lost edit
+	Place    string    `json:"place,omitempty"` // of an edit in the object of a lost edit: its field
 	Change   string    `json:"change"`          // hash
 	User     string    `json:"user"`
 	Device   string    `json:"device,omitempty"`

@@ -135,7 +135,7 @@ func (c *run) value(e *entry, w crdt.Write, field string, removal bool) error {
 	if err != nil {
 		return err
 	}
-	v.Field, v.Removal = field, removal
+	v.Place, v.Removal = field, removal
 	if !e.has(flagReal) {
 		e.flags |= flagReal
 		e.body.Opened = c.a.Received

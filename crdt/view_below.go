@@ -15,6 +15,3 @@ func (s *OpSet) Below(id OpID) View {
 	}
 	return v
 }
-
-// AppendJSON appends the value in the form of View.AppendJSON.
-func (v Value) AppendJSON(b []byte) []byte { return appendJSONValue(b, v) }
