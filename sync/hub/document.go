@@ -25,6 +25,8 @@ type document struct {
 	removed  bool       // no longer in Hub.documents; look it up again
 	hot      bool       // in Hub.hot
 	links    []*link
+	purging  bool         // nothing is taken any more
+	purged   bool         // the document is gone for good
 	exists   bool         // at least one change is durable
 	graph    *crdt.Graph  // nil = not in memory
 	stored   store.Info   // as last read, and what was published since; without heads; valid with graph
@@ -144,8 +146,11 @@ func (d *document) detach(l *link) {
 	d.tidyLocked()
 }
 
-// tidyLocked forgets a document that nobody needs.
+// tidyLocked forgets a document that nobody needs, or that doesn't exist.
 func (d *document) tidyLocked() {
+	if len(d.links) == 0 && !d.busy() && d.blank() {
+		d.dropLocked()
+	}
 	if len(d.links) == 0 && d.graph == nil && d.appends == 0 && !d.busy() && !d.removed {
 		d.hub.forget(d)
 	}
@@ -252,7 +257,7 @@ func (d *document) generateOnce(l *link, older *olderChanges) (_ outgoing, err e
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	defer d.guard(&err)
-	if l.gone {
+	if l.gone || d.purging {
 		return outgoing{}, nil
 	}
 	if l.tell {
@@ -284,7 +289,9 @@ func (d *document) generateOnce(l *link, older *olderChanges) (_ outgoing, err e
 		d.account()
 	}
 	d.hub.stats.generated.Add(1)
-	return addressed(frame, l.peer.id), nil
+	o := addressed(frame, l.peer.id)
+	o.message = out.Bytes
+	return o, nil
 }
 
 // view is the published part of the document, as the sync protocol sees it.

@@ -12,6 +12,9 @@ import (
 // load brings the graph into memory.
 func (d *document) load() error {
 	d.lastUsed.Store(d.hub.opts.Now().UnixNano())
+	if d.purging || d.purged {
+		return fmt.Errorf("read document %s: %w", d.key.Document, ErrPurged)
+	}
 	if d.graph != nil {
 		return nil
 	}

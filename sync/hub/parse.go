@@ -22,6 +22,7 @@ type reading struct {
 	refused  []crdt.Hash
 	inflated int    // bytes of changes, those that were refused included
 	ops      int    // of changes
+	known    int    // changes in a document that its sender needn't have sent
 	document bool   // it holds a document
 	grows    bool   // holds a token, see parse
 	block    []byte // where the changes of documents are kept
@@ -204,9 +205,10 @@ func (r *reading) readDocument(chunk crdt.Chunk, most int, take func(*crdt.Docum
 	h := r.in.link.peer.hub
 	limits := h.opts.Changes
 	limits.ChunkBytes = h.opts.MaxInflated
-	size := 0
+	size, known := 0, 0
 	_, err := chunk.ParseDocument(limits, func(c crdt.DocumentChange) error {
 		if r.in.link.document.knows(c.Hash) {
+			known++
 			return nil
 		}
 		if most := h.changeBytes(); len(c.Raw) > most {
@@ -220,6 +222,9 @@ func (r *reading) readDocument(chunk crdt.Chunk, most int, take func(*crdt.Docum
 		}
 		return take(&c)
 	})
+	if err == nil {
+		r.known = known
+	}
 	return err
 }
 

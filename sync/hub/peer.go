@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"concord/crdt"
 	"concord/internal/id"
 	"concord/store"
 	"concord/sync/wire"
@@ -27,6 +28,7 @@ type peer struct {
 	*connection
 	id        string // chosen by the client
 	storageID string // "" = none
+	caller    bool   // it has no connection, see Hub.caller
 	keepState bool   // its sync states are kept across connections
 	roles     string // of its session, see joinRoles
 
@@ -45,9 +47,10 @@ type peer struct {
 	dirty         []*link    // documents that may have something to say, each once: written second
 	presence      []sharedFrame
 	presenceBytes int
-	writing       bool                // a flush is running
-	left          bool                // nothing is written any more
-	remotes       map[string]struct{} // storage IDs whose heads it wants to hear of
+	writing       bool                 // a flush is running
+	left          bool                 // nothing is written any more
+	refused       []*crdt.RefusalError // what a caller is told
+	remotes       map[string]struct{}  // storage IDs whose heads it wants to hear of
 }
 
 // sharedFrame is a frame that several peers get, each with its own target ID.
@@ -76,6 +79,9 @@ func (p *peer) device() string {
 func (p *peer) notify(frame []byte) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.left {
+		return true // there is nobody to be told
+	}
 	if len(p.notices) >= maxNotices {
 		return false
 	}
@@ -100,7 +106,7 @@ func (p *peer) answer(frame []byte) {
 func (p *peer) mark(l *link) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !l.queued {
+	if !l.queued && !p.left {
 		l.queued = true
 		p.dirty = append(p.dirty, l)
 		p.wakeLocked()
@@ -111,6 +117,9 @@ func (p *peer) mark(l *link) {
 func (p *peer) relay(f sharedFrame) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.left {
+		return
+	}
 	size := f.Len(p.id)
 	for len(p.presence) > 0 && (len(p.presence) >= maxPresence || p.presenceBytes+size > maxPresenceBytes) {
 		p.presenceBytes -= p.presence[0].Len(p.id)
@@ -133,14 +142,17 @@ func (p *peer) wakeLocked() {
 }
 
 // outgoing is a frame to be written; its head may be shared with other peers.
-type outgoing struct{ head, tail []byte }
+type outgoing struct {
+	head, tail []byte
+	message    []byte // the sync message in it
+}
 
 func (o outgoing) size() int { return len(o.head) + len(o.tail) }
 
 // addressed returns a shared frame for one peer.
 func addressed(f sharedFrame, target string) outgoing {
 	head, tail := f.Split(target)
-	return outgoing{head, tail}
+	return outgoing{head: head, tail: tail}
 }
 
 // writeRate is how many bytes a client has to take in Options.WriteTimeout.
@@ -215,8 +227,11 @@ func (p *peer) nextFrame() (frame outgoing, more bool, err error) {
 		p.mu.Unlock()
 		if l != nil {
 			frame, err = l.document.generate(l)
-			if errors.Is(err, store.ErrCorrupt) {
+			switch {
+			case errors.Is(err, store.ErrCorrupt):
 				frame, err = outgoing{head: p.damaged(l.document.key.Document, err)}, nil
+			case errors.Is(err, ErrPurged): // since it was looked up: the purge tells the peer
+				frame, err = outgoing{}, nil
 			}
 			if err != nil {
 				return outgoing{}, false, err

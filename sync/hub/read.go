@@ -98,9 +98,6 @@ func (d *document) leave() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.pins--
-	if len(d.links) == 0 && !d.busy() && d.blank() {
-		d.dropLocked() // somebody has asked for what doesn't exist
-	}
 	d.tidyLocked()
 }
 

@@ -21,9 +21,10 @@ import (
 type message struct {
 	document *document
 	link     *link             // by which it came; nil for an edit
-	sync     *protocol.Message // nil for an edit or import
+	sync     *protocol.Message // nil for an edit
 	request  bool
-	records  []store.Record // to be committed with it
+	trusted  bool   // guards don't judge it
+	tally    *tally // of an import
 
 	frame  Frame // the changes are parts of it, unless they were compressed
 	weight int64 // of Hub.staged
@@ -93,7 +94,7 @@ func (p *peer) receiveSync(ctx context.Context, frame Frame, doc id.DocumentID, 
 			return err
 		}
 	}
-	return p.unreadable(doc, l.document.receive(ctx, in, r.changes, r.refused))
+	return p.unreadable(doc, l.document.receive(ctx, in, &r))
 }
 
 // unreadable takes a damaged document for one that isn't there; every other
@@ -104,6 +105,10 @@ func (p *peer) unreadable(doc id.DocumentID, err error) error {
 	case errors.Is(err, store.ErrCorrupt):
 		p.answer(p.damaged(doc, err))
 		return nil
+	case errors.Is(err, ErrPurged):
+		p.answer(p.deleted(doc))
+		p.answer(wire.DocUnavailable{SenderID: p.hub.id, TargetID: p.id, Document: doc}.Append(nil))
+		return nil
 	case err != nil && !errors.As(err, &closing) && !errors.Is(err, context.Canceled):
 		p.hub.log.Error("receive sync message", "document", doc.String(), "error", err)
 	}
@@ -112,8 +117,8 @@ func (p *peer) unreadable(doc id.DocumentID, err error) error {
 
 // receive gates and stages the changes of a message, then settles it, at once
 // or after the commit of what it has to wait for.
-func (d *document) receive(ctx context.Context, in *message, changes []*crdt.Change, refused []crdt.Hash) (err error) {
-	if len(changes) > 0 {
+func (d *document) receive(ctx context.Context, in *message, r *reading) (err error) {
+	if len(r.changes) > 0 {
 		if err := d.openContent(ctx); err != nil {
 			in.done()
 			return err
@@ -123,7 +128,7 @@ func (d *document) receive(ctx context.Context, in *message, changes []*crdt.Cha
 	defer d.mu.Unlock()
 	defer d.guard(&err)
 	d.pending = append(d.pending, in)
-	if len(changes) > 0 {
+	if len(r.changes) > 0 {
 		d.pins--
 		err = d.ready()
 	} else {
@@ -134,15 +139,18 @@ func (d *document) receive(ctx context.Context, in *message, changes []*crdt.Cha
 		in.done()
 		return err
 	}
-	for _, h := range refused {
+	for _, h := range r.refused {
 		d.refused.add(h)
 	}
-	s := d.begin(true)
-	if err := s.stage(in.link, in.link.peer.sender(), changes); err != nil {
+	s := d.begin(!in.trusted)
+	s.tally = in.tally
+	s.tally.know(r.known)
+	if err := s.stage(in.link, in.link.peer.sender(), r.changes); err != nil {
 		d.abandonLocked(err)
 		return err
 	}
-	s.records, in.records = in.records, nil
+	s.records = in.tally.take(s.runs, in.link.peer.sender())
+	d.takeKind(s.records)
 	return s.submit(in)
 }
 

@@ -65,6 +65,11 @@ func (p *peer) refuse(doc id.DocumentID, err error) crdt.Hash {
 		Company: s.Company, Document: doc, Hash: store.Hash(r.Hash), User: s.User, Device: p.device(),
 		Reason: string(r.Reason), Detail: r.Detail, First: now, Last: now, Count: 1,
 	}, func(error) {})
+	if p.caller {
+		p.mu.Lock()
+		p.refused = append(p.refused, r)
+		p.mu.Unlock()
+	}
 	p.notify(wire.Error{SenderID: h.id, TargetID: p.id, Message: describe(doc, "change refused: %v", r)}.Append(nil))
 	return r.Hash
 }

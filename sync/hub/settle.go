@@ -120,7 +120,7 @@ func (d *document) settleOne(in *message) {
 			}
 		}
 	}
-	if l == nil || l.gone || in.sync == nil {
+	if l == nil || l.gone {
 		return
 	}
 	shared := l.state.SharedHeads()

@@ -41,6 +41,7 @@ type staging struct {
 	violations []Violation
 	records    []store.Record // to be committed with the changes
 	audit      []store.AuditEntry
+	tally      *tally // of an import
 }
 
 // begin returns a staging. The document's lock is held until its end.
@@ -86,7 +87,9 @@ func (s *staging) stageOne(l *link, from sender, change *crdt.Change) error {
 		case errors.Is(err, errWatch):
 			return err
 		case errors.Is(err, crdt.ErrKnown):
+			s.tally.know(1)
 		case errors.As(err, &missing):
+			s.tally.hold(c.change.Hash)
 			d.hold(l, c.from, c.change, missing.Missing)
 		default:
 			d.author(l, c.from).refuse(d.key.Document, err)

@@ -21,6 +21,7 @@ type Store interface {
 	PutSyncStates(ctx context.Context, states []store.SyncState, done func(error)) error
 	PutRejection(ctx context.Context, r store.Rejection, done func(error)) error
 	Get(company string, t store.Table, key []byte) (value []byte, ok bool, err error)
+	Purge(ctx context.Context, key store.DocKey, p store.Purge, done func(error)) error
 	Put(ctx context.Context, company string, records []store.Record, audit []store.AuditEntry, done func(error)) error
 }
 
