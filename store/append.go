@@ -111,7 +111,7 @@ func (b *batch) planAppend(a *Append, earlier []plannedAppend) (plannedAppend, e
 		}
 		last = &stored
 	}
-	if p.run, err = b.nextRun(company, last, a); err != nil {
+	if p.run, err = b.nextRun(company, last, Run{First: a.First, Count: uint64(len(a.Changes)), Attribution: a.By}); err != nil {
 		return plannedAppend{}, err
 	}
 	p.doc.changes += uint64(len(a.Changes))

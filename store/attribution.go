@@ -135,29 +135,30 @@ func (r reader) label(company, number uint32) (string, error) {
 	return string(v), nil
 }
 
-// nextRun returns a document's last run, nil for none, extended by a, or a new one.
-func (b *batch) nextRun(company uint32, last *run, a *Append) (run, error) {
-	user, err := b.mintLabel(company, a.By.User)
+// nextRun returns a document's last run, nil for none, extended by an append, or a new one.
+func (b *batch) nextRun(company uint32, last *run, u Run) (run, error) {
+	user, err := b.mintLabel(company, u.User)
 	if err != nil {
 		return run{}, err
 	}
-	device, err := b.mintLabel(company, a.By.Device)
+	device, err := b.mintLabel(company, u.Device)
 	if err != nil {
 		return run{}, err
 	}
-	entry := func(at int64) []byte {
-		e := binary.AppendUvarint(nil, uint64(len(a.Changes)))
-		return binary.AppendVarint(e, a.By.Received.UnixMilli()-at)
-	}
+	at := u.Received.UnixMilli()
 	if last != nil && last.user == user && last.device == device {
-		if e := entry(last.end()); len(last.entries)+len(e)+runHeader <= maxRun {
+		if e := appendEntry(nil, u.Count, at-last.end()); len(last.entries)+len(e)+runHeader <= maxRun {
 			extended := *last
 			extended.entries = append(bytes.Clone(last.entries), e...)
 			return extended, nil
 		}
 	}
-	at := a.By.Received.UnixMilli()
-	return run{first: a.First, user: user, device: device, at: at, entries: entry(at)}, nil
+	return run{first: u.First, user: user, device: device, at: at, entries: appendEntry(nil, u.Count, 0)}, nil
+}
+
+// appendEntry appends an entry of a run: a count of changes, and the milliseconds since the entry before.
+func appendEntry(b []byte, count uint64, delta int64) []byte {
+	return binary.AppendVarint(binary.AppendUvarint(b, count), delta)
 }
 
 // run is a record in attributions.

@@ -3,6 +3,9 @@ package store
 import "errors"
 
 var (
+	// ErrBackup is returned for a backup that is damaged or incomplete, or doesn't continue the one before it.
+	ErrBackup = errors.New("backup can't be used")
+
 	// ErrClosed is returned by every call on a store after Close has begun.
 	ErrClosed = errors.New("store is closed")
 

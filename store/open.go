@@ -82,6 +82,7 @@ type Store struct {
 	o         Options
 	storageID string
 	space     *semaphore.Weighted // room in the queue, in bytes
+	snapshots *semaphore.Weighted // one for each PutSnapshot, all for a backup
 	readOnly  bool
 
 	mu       sync.Mutex // guards the following fields
@@ -115,7 +116,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open data folder %s: %w", dir, err)
 	}
-	s := &Store{db: db, o: o, space: semaphore.NewWeighted(o.QueueBytes), wiper: newWiper()}
+	s := &Store{db: db, o: o, space: semaphore.NewWeighted(o.QueueBytes), snapshots: semaphore.NewWeighted(manySnapshots), wiper: newWiper()}
 	s.work.L, s.notify.L = &s.mu, &s.mu
 	trims, err := s.prepare()
 	if err != nil {

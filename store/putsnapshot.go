@@ -26,18 +26,34 @@ const writeStep = 4 << 20
 // records that are of no use any more are deleted after that, a few at a time; Open goes on with what a stopped process
 // has left of them.
 //
-// It returns ErrInSnapshot when the document's snapshot covers as many changes already (done gets it when that became
+// While a backup is made, PutSnapshot waits for its end. It returns ErrInSnapshot when the document's snapshot covers as many changes already (done gets it when that became
 // so meanwhile), and ErrInvalid when the document has fewer changes or another hash. Its bytes don't count in the
 // queue: the caller bounds how many snapshots it puts at once. The slices are the store's until done was called.
 func (s *Store) PutSnapshot(ctx context.Context, key DocKey, snap Snapshot, hash func(i uint64) Hash, done func(error)) error {
-	w, err := s.compareSnapshot(ctx, key, snap, hash)
+	err := s.snapshots.Acquire(ctx, 1)
 	if err == nil {
-		err = s.writeSnapshot(ctx, w, snap, done)
+		err = s.putSnapshot(ctx, key, snap, hash, func(err error) {
+			s.snapshots.Release(1)
+			if done != nil {
+				done(err)
+			}
+		})
+		if err != nil {
+			s.snapshots.Release(1)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("put snapshot of document %s: %w", key.Document, err)
 	}
 	return nil
+}
+
+func (s *Store) putSnapshot(ctx context.Context, key DocKey, snap Snapshot, hash func(i uint64) Hash, done func(error)) error {
+	w, err := s.compareSnapshot(ctx, key, snap, hash)
+	if err != nil {
+		return err
+	}
+	return s.writeSnapshot(ctx, w, snap, done)
 }
 
 func (s *Store) writeSnapshot(ctx context.Context, w *snapshotWrite, snap Snapshot, done func(error)) error {
@@ -63,9 +79,7 @@ func (s *Store) writeSnapshot(ctx context.Context, w *snapshotWrite, snap Snapsh
 	apply := func(b *batch) error { return b.putSnapshot(w, parts) }
 	return s.submit(ctx, 0, apply, func(err error) {
 		s.trim(w.key, w.record.generation)
-		if done != nil {
-			done(err)
-		}
+		done(err)
 	})
 }
 

@@ -29,7 +29,7 @@ func OpenReadOnly(dir string) (*Store, error) {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	o := Options{}.withDefaults()
-	s := &Store{db: db, o: o, space: semaphore.NewWeighted(o.QueueBytes), readOnly: true, wiper: newWiper()}
+	s := &Store{db: db, o: o, space: semaphore.NewWeighted(o.QueueBytes), snapshots: semaphore.NewWeighted(manySnapshots), readOnly: true, wiper: newWiper()}
 	s.wiper.finish(ErrReadOnly)
 	s.work.L, s.notify.L = &s.mu, &s.mu
 	if err := s.view(nil, func(r reader) error { _, err := r.format(); return err }); err != nil {
