@@ -11,6 +11,9 @@ import (
 // to be kept; of a larger one the kind is.
 const maxItems = 200
 
+// Show returns what a view shows of a value, as far as it is kept.
+func Show(v crdt.View, item crdt.Item) Shown { return shown(v, item) }
+
 // shownItem is what a view shows of a value.
 func shownItem(v crdt.View, item crdt.Item) *Shown {
 	s := shown(v, item)
