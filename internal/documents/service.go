@@ -87,7 +87,9 @@ func (c Caller) key(doc id.DocumentID) store.DocKey {
 	return store.DocKey{Company: c.Company, Document: doc}
 }
 
-func (c Caller) author() hub.Author { return hub.Author{User: c.User, Device: c.Device} }
+func (c Caller) author() hub.Author {
+	return hub.Author{User: c.User, Device: c.Device, Roles: c.AllRoles()}
+}
 
 // Document names a document and its state.
 type Document struct {
