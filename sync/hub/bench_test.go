@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"fmt"
 	"syscall"
 	"testing"
@@ -68,6 +69,64 @@ func BenchmarkColdOpen(b *testing.B) {
 			b.ReportMetric(float64(cpu()-before)/float64(b.N), "cpu-ns/op")
 			b.ReportMetric(float64(size), "B/message")
 			b.ReportMetric(float64(len(snap.Chunk)), "B/document")
+		})
+	}
+}
+
+// idle is a Ledger and a Guards that do nothing.
+type idle struct{}
+
+func (idle) Watch(store.DocKey, Source) (Watcher, error) { return idle{}, nil }
+func (idle) Applied(Applied) error                       { return nil }
+func (idle) Records() []store.Record                     { return nil }
+func (idle) Size() int                                   { return 0 }
+func (idle) For(string, string) Guard                    { return idle{} }
+func (idle) Judge(Applied, crdt.View) []Violation        { return nil }
+func (idle) Answer([]Violation) *Answer                  { return nil }
+
+// instant is a store whose writes are durable at once, and aren't kept.
+type instant struct{ *store.Store }
+
+func (instant) AppendAll(_ context.Context, _ []store.Append, done func(error)) error {
+	go done(nil)
+	return nil
+}
+
+// BenchmarkReceive is what the hub takes for one edit of a peer, but for the disk.
+func BenchmarkReceive(b *testing.B) {
+	for name, o := range map[string]Options{"plain": {}, "ledger": {Ledger: idle{}}, "guard": {Guards: idle{}}} {
+		b.Run(name, func(b *testing.B) {
+			changes, _ := longDocument(b, 20_000)
+			r := newRig(b, o)
+			h, err := New(instant{r.store}, o)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer h.Close()
+			p := h.caller(alice(), "bench", "")
+			defer p.leave()
+			l, err := p.open(docA)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				if i == len(changes) { // the document as it was at the beginning
+					b.StopTimer()
+					l.document.mu.Lock()
+					l.document.dropLocked()
+					l.document.mu.Unlock()
+					i = 0
+					b.StartTimer()
+				}
+				c := changes[i]
+				m := &protocol.Message{Version: protocol.V1, Heads: []crdt.Hash{c.Hash}, Changes: [][]byte{c.Bytes()}}
+				if err := p.say(b.Context(), &message{link: l, sync: m, frame: Frame{Data: c.Bytes()}}, false); err != nil {
+					b.Fatal(err)
+				}
+				i++
+			}
 		})
 	}
 }

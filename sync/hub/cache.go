@@ -81,6 +81,7 @@ func (h *Hub) sweep() {
 			h.evict()
 		case <-ticker.C:
 			h.saveAll()
+			h.forgetUsers()
 			h.evict()
 		}
 	}

@@ -1,9 +1,13 @@
 package hub
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
+	"time"
+
+	"golang.org/x/time/rate"
 
 	"concord/crdt"
 	"concord/internal/id"
@@ -146,4 +150,37 @@ func TestSyncWithoutAConnectionHasTheSameLimits(t *testing.T) {
 	if content, _ := r.json(docA); content != `{"x":1}` {
 		t.Errorf("content %s", content)
 	}
+}
+
+// A user's rate is that of its connections and calls together, and isn't
+// forgotten between them.
+func TestCallsCountAgainstTheRate(t *testing.T) {
+	r := newRig(t, Options{MessageRate: 1, MessageBurst: 3, SaveInterval: time.Millisecond})
+	limited := func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		_, err := r.hub.Sync(ctx, alice(), "", docA, rawSync(nil, nil))
+		return !errors.Is(err, ErrNotFound)
+	}
+	for i := range 3 {
+		if limited() {
+			t.Fatalf("call %d has to wait", i)
+		}
+	}
+	if !limited() {
+		t.Error("a call above the rate is answered at once")
+	}
+	if _, err := r.hub.Sync(t.Context(), bob(), "", docA, rawSync(nil, nil)); !errors.Is(err, ErrNotFound) {
+		t.Errorf("another user's: %v", err)
+	}
+	r.hub.mu.Lock()
+	for _, u := range r.hub.users {
+		u.limiter.SetLimit(rate.Inf) // much later
+	}
+	r.hub.mu.Unlock()
+	waitFor(t, "nobody to remember", func() bool {
+		r.hub.mu.Lock()
+		defer r.hub.mu.Unlock()
+		return len(r.hub.users) == 0
+	})
 }

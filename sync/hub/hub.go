@@ -55,10 +55,15 @@ type peerKey struct{ company, id string }
 
 type userKey struct{ company, user string }
 
-// userLimit is shared by all connections of one user.
+// userLimit is shared by all connections and calls of one user.
 type userLimit struct {
 	limiter     *rate.Limiter
-	connections int
+	connections int // and calls
+}
+
+// spent reports whether the user has to be remembered.
+func (u *userLimit) spent() bool {
+	return u.connections > 0 || u.limiter.Tokens() < float64(u.limiter.Burst())
 }
 
 // New returns a hub over a store. Close it to end its goroutines.
@@ -151,10 +156,17 @@ func (h *Hub) limiter(s Session) (*rate.Limiter, func()) {
 	return u.limiter, func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		if u.connections--; u.connections == 0 {
+		if u.connections--; !u.spent() {
 			delete(h.users, key)
 		}
 	}
+}
+
+// forgetUsers drops the limits of users that are gone and have spent nothing.
+func (h *Hub) forgetUsers() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	maps.DeleteFunc(h.users, func(_ userKey, u *userLimit) bool { return !u.spent() })
 }
 
 // connect admits a connection, unless the hub is about to close.

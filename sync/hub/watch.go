@@ -3,7 +3,6 @@ package hub
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"concord/crdt"
@@ -84,7 +83,7 @@ func (s *changeSource) Attribution(i int) (user, device string, received time.Ti
 	if err == nil && user == "" {
 		err = fmt.Errorf("attribution of change %d: %w", i, store.ErrNotFound)
 	}
-	return strings.Clone(user), strings.Clone(device), received, err
+	return user, device, received, err
 }
 
 // ClaimedTime reads the times of all changes in the snapshot at the first
@@ -108,7 +107,7 @@ func (s *changeSource) ClaimedTime(i int) (claimed int64, err error) {
 		if err != nil {
 			return err
 		}
-		c, err := crdt.ReadStoredChange(b, crdt.Hash(d.graph.HashAt(i)))
+		c, err := crdt.ReadStoredChange(b, crdt.Hash{})
 		if err == nil {
 			claimed = c.Time
 		}
