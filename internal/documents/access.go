@@ -61,7 +61,7 @@ func refused(doc id.DocumentID, err error) error {
 		return notFound(doc)
 	case errors.Is(err, store.ErrPurged):
 		return refuse(ErrPurged, "document %s was deleted, for good", doc)
-	case errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrFailed):
+	case errors.Is(err, hub.ErrClosing), errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrFailed):
 		return refuse(ErrUnavailable, "the server is going down; try again in a moment")
 	case errors.As(err, &refusal) && refusal.Reason == crdt.ReasonLimit:
 		return refuse(ErrTooLarge, "this is too much for one change: %s; write it in several steps", refusal.Detail)

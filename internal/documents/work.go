@@ -11,7 +11,10 @@ import (
 // small one could otherwise keep a document busy for as long as it likes.
 type work int
 
-const maxWork work = 16 << 20 // values, and bytes of strings
+const (
+	maxWork  work = 1 << 20 // values
+	workText      = 16      // characters of a text, or bytes of a string, that count as one
+)
 
 func (w *work) spend(n int) error {
 	if *w -= work(n); *w < 0 {
@@ -46,7 +49,7 @@ func (w *work) equal(tx *crdt.Tx, item crdt.Item, want any) (bool, error) {
 		if !ok {
 			return false, nil
 		}
-		return tx.Text(item.ID) == s, w.spend(tx.Len(item.ID))
+		return tx.Text(item.ID) == s, w.spend(tx.Len(item.ID) / workText)
 	case crdt.KindList:
 		return w.equalList(tx, item.ID, want)
 	}
@@ -124,9 +127,9 @@ func (w *work) copied(tx *crdt.Tx, item crdt.Item) (any, error) {
 		if v.Code() == crdt.ValueUint && v.Uint() < 1<<63 {
 			return crdt.IntValue(int64(v.Uint())), nil // uints are read but not written
 		}
-		return v.Clone(), w.spend(len(v.Bytes()))
+		return v.Clone(), w.spend(len(v.Bytes()) / workText)
 	case crdt.KindText:
-		return crdt.Text(tx.Text(item.ID)), w.spend(tx.Len(item.ID))
+		return crdt.Text(tx.Text(item.ID)), w.spend(tx.Len(item.ID) / workText)
 	case crdt.KindList:
 		values := make([]any, tx.Len(item.ID))
 		for i := range values {
