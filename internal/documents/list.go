@@ -49,11 +49,12 @@ func (s *Service) List(ctx context.Context, c Caller, f Filter) (Page, error) {
 		return Page{}, err
 	}
 	var page Page
-	for looked := 0; looked < maxLooked; looked += lookedAt {
+	for looked := 0; looked < s.maxLooked; looked += lookedAt {
 		if err := ctx.Err(); err != nil {
 			return Page{}, err
 		}
-		found, err := l.next(l.position, lookedAt)
+		n := min(lookedAt, s.maxLooked-looked)
+		found, err := l.next(l.position, n)
 		if err != nil {
 			return Page{}, err
 		}
@@ -71,7 +72,7 @@ func (s *Service) List(ctx context.Context, c Caller, f Filter) (Page, error) {
 				page.Documents = append(page.Documents, listed)
 			}
 		}
-		if len(found) < lookedAt {
+		if len(found) < n {
 			return page, nil
 		}
 	}

@@ -14,7 +14,7 @@ import (
 
 // Opening is what a document is made with, if there isn't one yet.
 type Opening struct {
-	Content       []byte // a JSON object; nil = {}
+	Content       []byte // a JSON object; empty = {}
 	ScalarStrings bool   // see Patch
 }
 
@@ -51,7 +51,7 @@ func (s *Service) Open(ctx context.Context, c Caller, docType, ref string, o Ope
 }
 
 func initialContent(body []byte) (map[string]any, error) {
-	if body == nil {
+	if len(body) == 0 {
 		return map[string]any{}, nil
 	}
 	v, err := decodeJSON(body)

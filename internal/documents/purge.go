@@ -81,7 +81,7 @@ func (s *Service) Deleted(c Caller, cursor string, limit int) (list []Purged, ne
 	copy(after[:], position)
 	looked := 0
 	err = s.store.Tombstones(c.Company, after, func(doc id.DocumentID, t store.Tombstone) error {
-		if looked++; len(list) == limit || looked > maxLooked {
+		if looked++; len(list) == limit || looked > s.maxLooked {
 			next = newCursor(cursorDeleted, after[:])
 			return store.ErrStop
 		}

@@ -58,6 +58,8 @@ type Service struct {
 	opts   Options
 	denied deniedLog
 	decode chan struct{} // a slot for each snapshot that is decoded at a time
+
+	maxLooked int
 }
 
 // maxDecodes is how many snapshots are decoded at a time, for old changes.
@@ -74,7 +76,7 @@ func New(h Hub, s Store, o Options) *Service {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Service{hub: h, store: s, opts: o, decode: make(chan struct{}, maxDecodes)}
+	return &Service{hub: h, store: s, opts: o, decode: make(chan struct{}, maxDecodes), maxLooked: maxLooked}
 }
 
 // Caller is for whom something is done.
