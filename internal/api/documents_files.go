@@ -50,7 +50,7 @@ type importView struct {
 	DocumentView
 	New     int           `json:"new" doc:"Changes that were taken."`
 	Known   int           `json:"known" doc:"Changes that the document had."`
-	Waiting int           `json:"waiting" doc:"Changes that wait for others, which the file doesn't have. They are kept for a while in memory."`
+	Waiting int           `json:"waiting" doc:"Changes that weren't taken, because they depend on others that neither file nor document has."`
 	Refused []refusalView `json:"refused" doc:"Changes that aren't taken. The others are."`
 }
 

@@ -51,6 +51,9 @@ func (s *Service) Import(ctx context.Context, c Caller, in Import) (Imported, er
 	if errors.Is(err, store.ErrExists) {
 		return Imported{}, refuse(ErrConflict, "the key is in use, or the document has another one; list documents to see it")
 	}
+	if errors.Is(err, hub.ErrNotFound) || err == nil && len(done.Heads) == 0 {
+		return Imported{}, nothingTaken(done)
+	}
 	if err != nil {
 		return Imported{}, refused(doc, err)
 	}
@@ -60,6 +63,17 @@ func (s *Service) Import(ctx context.Context, c Caller, in Import) (Imported, er
 	out := Imported{Document: Document{ID: doc, Heads: done.Heads}, New: done.New, Known: done.Known, Waiting: done.Waiting, Refused: done.Refused}
 	out.Type, out.Ref, err = s.keyOf(c.key(doc))
 	return out, err
+}
+
+// nothingTaken says why a file made no document.
+func nothingTaken(done hub.Imported) error {
+	switch {
+	case len(done.Refused) > 0:
+		return refuse(ErrInput, "nothing of the file could be taken: %s", done.Refused[0].Detail)
+	case done.Waiting > 0:
+		return refuse(ErrInput, "the file's changes depend on others, which it doesn't hold; export the whole document")
+	}
+	return refuse(ErrInput, "there are no changes in the file")
 }
 
 // importInto returns the document for a file, and the records of its key if

@@ -30,13 +30,7 @@ func (s *Service) Purge(ctx context.Context, c Caller, doc id.DocumentID, reason
 	if err != nil {
 		return Purged{}, err
 	}
-	h, ok := s.hub.(interface {
-		Purge(ctx context.Context, key store.DocKey, p store.Purge) error
-	})
-	if !ok {
-		return Purged{}, refuse(ErrUnavailable, "documents can't be deleted yet")
-	}
-	err = h.Purge(ctx, c.key(doc), store.Purge{
+	err = s.hub.Purge(ctx, c.key(doc), store.Purge{
 		By: c.User, At: s.opts.Now(), Reason: reason, Records: records,
 		Audit: []store.AuditEntry{s.entry(c, store.ActionPurge, doc, map[string]string{"reason": reason})},
 	})
