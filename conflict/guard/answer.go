@@ -57,12 +57,13 @@ func (j *judge) Answer([]hub.Violation) *hub.Answer {
 	if len(targets) == 0 {
 		return nil
 	}
-	p := proposing{document: j.document, now: now, wanted: texts(j.graph.StagedHeads())}
+	p := &proposing{document: j.document, now: now, wanted: texts(j.graph.StagedHeads())}
 	goals := make([]goal, len(targets))
 	for i := range targets {
 		goals[i] = targets[i].goal
 		p.add(broken[i], &targets[i])
 	}
+	j.proposed = p
 	return &hub.Answer{
 		Message: cut("Guard: "+names(broken), maxMessage),
 		Write:   func(tx *crdt.Tx) error { return bring(tx, now, goals) },
@@ -142,4 +143,3 @@ func texts(hashes []crdt.Hash) []string {
 	}
 	return all
 }
-

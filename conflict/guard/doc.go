@@ -16,6 +16,8 @@
 // see: an edit that loses against a concurrent one, or inside an object that
 // somebody else deleted, changes nothing and breaks nothing.
 //
+// The change that a document begins with isn't judged.
+//
 // A change that arrives together with others of its author is judged as if those
 // before it that broke a rule had been undone already.
 package guard

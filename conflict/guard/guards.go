@@ -40,7 +40,8 @@ type judge struct {
 	document id.DocumentID
 	content  *crdt.OpSet
 	graph    *crdt.Graph
-	broken   []*breach // none of them inside another one's place
+	broken   []*breach  // none of them inside another one's place
+	proposed *proposing // by the answer
 }
 
 // breach is a place that was changed against a rule.
@@ -61,9 +62,9 @@ type breach struct {
 const maxBroken = 100
 
 // Judge returns the places at which a change breaks rules; before is the content
-// without it.
+// without it. The first change of a document breaks none.
 func (j *judge) Judge(a hub.Applied, before crdt.View) []hub.Violation {
-	if a.Diff == nil {
+	if a.Diff == nil || len(a.Before) == 0 {
 		return nil
 	}
 	rules := j.inForce(a.Roles, before)
