@@ -180,7 +180,7 @@ func TestJudge(t *testing.T) {
 		},
 		"the whole document": {
 			rules: "guards: [{name: n, type: invoice, lock: ''}]", status: "x", edits: edits(set("/total", 1), set("/new", 2)),
-			proposals: "n /new: nothing -> 2\nn /total: 100 -> 1",
+			proposals: "n /total: 100 -> 1\nn /new: nothing -> 2",
 		},
 		"first rule": {
 			rules: `guards: [{name: a, type: invoice, lock: /x}, {name: b, type: invoice, lock: /total}, {name: c, type: invoice, lock: /total}]`,
