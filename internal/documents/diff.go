@@ -21,7 +21,9 @@ type Difference struct {
 }
 
 // Diff is what lies between two states. The differences can be performed one
-// after the other: each path counts what those before have left behind.
+// after the other: each path counts what those before have left behind. In JSON,
+// a text has U+FFFC for each block marker; a path that leads into a text, such as
+// /note/3/type, is of one, and its difference isn't to be seen in the JSON.
 type Diff struct {
 	From, To    []crdt.Hash
 	Differences []Difference
@@ -60,25 +62,24 @@ func (d *differ) add(e *crdt.Edit) error {
 		return nil // not to be seen, or another edit brings or takes the whole object
 	}
 	out := Difference{Action: e.Action.String()}
-	path, ok := d.diff.Path(e)
-	switch e.Action {
-	case crdt.EditSplice, crdt.EditMark:
-		path, ok = d.after.PathOf(e.Object)
+	var ok bool
+	switch {
+	case e.Action == crdt.EditMark:
+		out.Path, ok = d.after.PathOf(e.Object)
+		out.Index, out.Length, out.Name = e.Mark.Start, e.Mark.End-e.Mark.Start, e.Mark.Name
+		out.After = e.Mark.Value.AppendJSON(nil)
+	case e.Kind == crdt.KindText:
+		out.Path, ok = d.after.PathOf(e.Object)
+		out.Action, out.Index = crdt.EditSplice.String(), e.Index
+		out.Before = crdt.StringValue(e.Deleted).AppendJSON(nil)
+		out.After = crdt.StringValue(e.Inserted).AppendJSON(nil)
+		ok = ok && e.Deleted != e.Inserted
+	default:
+		out.Path, ok = d.diff.Path(e)
+		out.Before, out.After = shown(d.before, e.Before), shown(d.after, e.After)
 	}
 	if !ok {
 		return nil
-	}
-	out.Path = path
-	switch e.Action {
-	case crdt.EditSplice:
-		out.Index = e.Index
-		out.Before = crdt.StringValue(e.Deleted).AppendJSON(nil)
-		out.After = crdt.StringValue(e.Inserted).AppendJSON(nil)
-	case crdt.EditMark:
-		out.Index, out.Length, out.Name = e.Mark.Start, e.Mark.End-e.Mark.Start, e.Mark.Name
-		out.After = e.Mark.Value.AppendJSON(nil)
-	default:
-		out.Before, out.After = shown(d.before, e.Before), shown(d.after, e.After)
 	}
 	d.found = append(d.found, out)
 	const others = 100 // bytes of an entry but its path and values

@@ -10,6 +10,7 @@ import { readChange } from "./change.mjs"
 import { dump } from "./dump.mjs"
 import { History, ledger } from "./ledger.mjs"
 import { compareShown } from "./shown.mjs"
+import { states } from "./states.mjs"
 
 const require = createRequire(import.meta.url)
 const entry = fileURLToPath(import.meta.resolve("@automerge/automerge"))
@@ -97,7 +98,20 @@ function compareDecoded(change, bytes) {
   return true
 }
 
+// past is what a document held at earlier heads.
+function past(c) {
+  const doc = wasm.load(decode(c.load), { actor: "ffff" })
+  try {
+    return { states: states(decode(c.load), doc, doc.getChanges([]).map(readChange), c.views) }
+  } catch (error) {
+    return describe(error)
+  } finally {
+    try { doc.free() } catch { /* the module has panicked */ }
+  }
+}
+
 const commands = {
+  past: request => past(request.case),
   ledger: request => request.cases.map(conflicts),
   cases: request => request.cases.map(answer),
   author: request => authored(request.seed, request.cases).map(changes => changes.map(encode)),
