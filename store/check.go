@@ -96,6 +96,7 @@ type checker struct {
 	report Report
 	total  uint64
 	done   uint64
+	pages  *pageWalker
 	unsafe bool // bbolt can't be trusted to read the trees
 	noFree bool // nor the freelist
 }

@@ -41,7 +41,20 @@ func fill(t testing.TB) (dir string) {
 	mustSnapshot(t, s, doc("acme", 5), 20)
 	mustPutRecords(t, s, "acme", oneOfEach(5), auditEntry("backup"), auditEntry("import"))
 	settle(t, s)
+	a := appendOf(doc("acme", 6), 0, 10)
+	a.By.User = "user20"
+	mustPut(t, s, a)
+	for n := byte(6); n < 8; n++ {
+		purge(t, s, doc("acme", n), Purge{At: testTime})
+		awaitWipe(t, s, doc("acme", n))
+	}
 	closeAndCheck(t, s, dir)
+	edit(t, dir, func(tx *bbolt.Tx) { // as if document 7 had been purged a moment before the process ended
+		key := documentKey(7)
+		tx.Bucket([]byte("tombstones")).Put(key, tombstonesBucket.seal(key, tombstone{}.encode()))
+		tx.Bucket([]byte("wipes")).Put(key, wipesBucket.seal(key, wipe{every: 1}.encode()))
+		tx.Bucket([]byte("filler")).Put(make([]byte, 8), fillerBucket.seal(make([]byte, 8), make([]byte, 100)))
+	})
 	edit(t, dir, func(tx *bbolt.Tx) { // as if the process had ended before the last covered change was deleted
 		key := documentKey(5)
 		tx.Bucket([]byte("snapshot-trims")).Put(key, snapshotTrimsBucket.seal(key, nil))
@@ -98,6 +111,14 @@ func use(t testing.TB, dir string) (met []error) {
 	_, err = s.Revocations()
 	note(err)
 	useLists(s, note)
+	for n := byte(6); n < 8; n++ {
+		_, _, err := s.Tombstone(doc("acme", n))
+		note(err)
+		if err = s.AwaitWipe(context.Background(), doc("acme", n)); !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrFailed) {
+			note(err)
+		}
+	}
+	note(s.Tombstones("acme", id.DocumentID{}, func(id.DocumentID, Tombstone) error { return nil }))
 	submit := func(call func(done func(error)) error) {
 		if err := wait(t, call); !errors.Is(err, ErrGap) && !errors.Is(err, ErrNotFound) {
 			note(err)
@@ -164,9 +185,6 @@ func TestDamagedRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, def := range allBuckets {
-		if def == tombstonesBucket || def == wipesBucket {
-			continue
-		}
 		t.Run(def.name, func(t *testing.T) {
 			if err := os.WriteFile(dbPath(dir), sound, 0o600); err != nil {
 				t.Fatal(err)
@@ -204,7 +222,7 @@ func TestDamagedRecord(t *testing.T) {
 }
 
 // unread names the buckets whose last record the calls in use don't look up, or not its payload.
-var unread = map[string]bool{"labels": true, "editors": true}
+var unread = map[string]bool{"labels": true, "editors": true, "fingerprints": true, "filler": true}
 
 // TestMissingRecord deletes one record of each bucket, whose absence no checksum tells.
 func TestMissingRecord(t *testing.T) {
@@ -214,7 +232,7 @@ func TestMissingRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, def := range allBuckets {
-		if def == syncStatesBucket || def.table || def == tombstonesBucket || def == wipesBucket {
+		if def == syncStatesBucket || def.table || def == fingerprintsBucket || def == fillerBucket {
 			continue // nothing refers to them
 		}
 		t.Run(def.name, func(t *testing.T) {

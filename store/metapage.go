@@ -41,10 +41,7 @@ func (c *checker) checkMeta(w *pageWalker) bool {
 		c.fault(adviceRestore, "the file is shorter than its meta pages say, or has none that is valid")
 		return false
 	}
-	w.used = make([]uint64, w.meta.limit/64+1)
-	w.free = make([]uint64, w.meta.limit/64+1)
-	mark(w.used, 0)
-	mark(w.used, 1)
+	w.begin()
 	return true
 }
 

@@ -51,7 +51,11 @@ type Options struct {
 
 // commitHooks inject faults: an error from before keeps the commit from happening, one from after makes a commit
 // that happened count as failed.
-type commitHooks struct{ before, after func() error }
+type commitHooks struct {
+	before, after func() error
+
+	keepFree bool // leaves out what overwrites free pages, as if that were faulty
+}
 
 func (o Options) withDefaults() Options {
 	if o.QueueBytes == 0 {

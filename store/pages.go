@@ -53,6 +53,16 @@ type pageWalker struct {
 	used  []uint64 // bit per page
 	free  []uint64
 	count uint64 // records
+
+	loaded func(page uint64, b []byte) // called with the bytes of each page without faults; may be nil
+}
+
+// begin makes room for the pages that are found.
+func (w *pageWalker) begin() {
+	w.used = make([]uint64, w.meta.limit/64+1)
+	w.free = make([]uint64, w.meta.limit/64+1)
+	mark(w.used, 0)
+	mark(w.used, 1)
 }
 
 func bit(set []uint64, page uint64) bool { return set[page/64]&(1<<(page%64)) != 0 }
@@ -70,6 +80,7 @@ func (c *checker) checkPages(path string) error {
 		return err
 	}
 	w := &pageWalker{f: f, size: info.Size()}
+	c.pages = w
 	if !c.checkMeta(w) {
 		c.unsafe = true
 		return nil
@@ -160,7 +171,11 @@ func (w *pageWalker) walk(page uint64, low, high []byte, depth int, visit visitR
 	if err != nil {
 		return err
 	}
-	return w.elements(page, b, low, high, depth, visit)
+	if err := w.elements(page, b, low, high, depth, visit); err != nil || w.loaded == nil {
+		return err
+	}
+	w.loaded(page, b)
+	return nil
 }
 
 // load reads a page with those that belong to it, and marks them as used.

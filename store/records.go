@@ -45,7 +45,7 @@ func (c *checker) checkRecords(r reader) error {
 	if err := k.documents(); err != nil || version < 3 {
 		return err
 	}
-	return errors.Join(k.editors(), k.tables(), k.audit())
+	return errors.Join(k.editors(), k.tables(), k.audit(), k.purges())
 }
 
 type recordChecker struct {

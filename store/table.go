@@ -98,8 +98,9 @@ func (s *Store) Get(company string, t Table, key []byte) (value []byte, ok bool,
 		if err != nil || def == nil {
 			return err
 		}
-		v, found, err := r.get(def, append(appendU32(nil, number), key...))
-		if err != nil || !found {
+		k := append(appendU32(nil, number), key...)
+		v, found, err := r.get(def, k)
+		if err != nil || !found || r.dying(def, k, v) {
 			return err
 		}
 		value, ok = append(make([]byte, 0, len(v)), v...), true
@@ -140,7 +141,11 @@ func (s *Store) Scan(company string, t Table, part Range, fn func(key, value []b
 		if err != nil || def == nil {
 			return err
 		}
+		purging := r.purging()
 		return r.scan(def, number, part, func(key, value []byte) error {
+			if purging && r.dying(def, join(appendU32(nil, number), key), value) {
+				return nil
+			}
 			return call(func() error { return fn(key, value) })
 		})
 	})

@@ -57,8 +57,8 @@ func decodeTombstone(v []byte) (t tombstone, ok bool) {
 
 // tombstone returns a document's tombstone; key is the document's.
 func (r reader) tombstone(key []byte) (tombstone, bool, error) {
-	if r.tx.Bucket([]byte(tombstonesBucket.name)) == nil {
-		return tombstone{}, false, nil // a file of an older format, opened for reading
+	if r.lacks(tombstonesBucket) {
+		return tombstone{}, false, nil
 	}
 	v, ok, err := r.get(tombstonesBucket, key)
 	if err != nil || !ok {
@@ -102,7 +102,7 @@ func (s *Store) Tombstone(key DocKey) (t Tombstone, ok bool, err error) {
 func (s *Store) Tombstones(company string, after id.DocumentID, fn func(id.DocumentID, Tombstone) error) error {
 	return s.iterate("list tombstones", func(r reader, call func(func() error) error) error {
 		number, ok, err := r.company(company)
-		if err != nil || !ok || r.tx.Bucket([]byte(tombstonesBucket.name)) == nil {
+		if err != nil || !ok || r.lacks(tombstonesBucket) {
 			return err
 		}
 		return r.scan(tombstonesBucket, number, Range{From: following(after)}, func(key, payload []byte) error {
@@ -120,18 +120,43 @@ func (s *Store) Tombstones(company string, after id.DocumentID, fn func(id.Docum
 func (s *Store) AwaitWipe(ctx context.Context, key DocKey) error {
 	for {
 		round := s.wiper.finished()
-		t, ok, err := s.Tombstone(key)
-		if err == nil && !ok {
-			err = ErrNotFound
-		}
-		if err == nil && t.Wiped.IsZero() {
+		wiped, err := s.wiped(key)
+		if err == nil && !wiped {
 			err = round.await(ctx)
 		}
 		if err != nil {
 			return fmt.Errorf("wait for the wipe of document %s: %w", key.Document, err)
 		}
-		if !t.Wiped.IsZero() {
+		if wiped {
 			return nil
 		}
 	}
+}
+
+// wiped tells whether a purged document is wiped.
+func (s *Store) wiped(key DocKey) (wiped bool, err error) {
+	err = s.view(nil, func(r reader) error {
+		k, ok, err := r.documentKey(key)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return ErrNotFound
+		}
+		t, ok, err := r.tombstone(k)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return ErrNotFound
+		}
+		if wiped = !t.Wiped.IsZero(); wiped {
+			return nil
+		}
+		if _, ok, err = r.get(wipesBucket, k); err == nil && !ok {
+			err = wipesBucket.corrupt(k, "record is missing")
+		}
+		return err
+	})
+	return wiped, err
 }

@@ -148,11 +148,11 @@ func (b *batch) checkAbsent(r Record, p plannedRecord, written map[string]bool) 
 	if r.Absent {
 		there, known := written[name]
 		if !known {
-			_, ok, err := b.get(p.def, p.key)
+			v, ok, err := b.get(p.def, p.key)
 			if err != nil {
 				return err
 			}
-			there = ok
+			there = ok && !b.dying(p.def, p.key, v)
 		}
 		if there {
 			return fmt.Errorf("put into table %s, key %x: %w", r.Table, r.Key, ErrExists)

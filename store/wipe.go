@@ -75,6 +75,9 @@ func (s *Store) wipe() (bool, error) {
 			}
 		}
 	}
+	if err := s.sweep(keys); err != nil {
+		return false, fmt.Errorf("delete records of purged documents: %w", err)
+	}
 	if err := s.overwrite(); err != nil {
 		return false, fmt.Errorf("wipe purged documents: %w", err)
 	}
@@ -117,7 +120,7 @@ func (s *Store) overwrite() error {
 	if f.end, err = s.dirtyEnd(); err != nil {
 		return err
 	}
-	for !f.full {
+	for !f.full && !s.o.hooks.keepFree {
 		if err := s.write(func(b *batch) error { return s.fill(b, f) }); err != nil {
 			return err
 		}
