@@ -19,7 +19,9 @@ type CheckOptions struct {
 	// NewDocument makes the verifier of one document. Nil leaves out what needs the changes to be parsed.
 	NewDocument func() DocumentVerifier
 
-	// Tables are called for the records of tables whose checksums hold, by who knows their form. Each error is a fault.
+	// Tables are functions of those who know the form of tables. They are called with the records whose checksums hold,
+	// but for those of purged documents: table by table, in the order in which the constants of Table are declared. At
+	// the end of all tables, each is called once more, with a nil key. Each error is a fault.
 	Tables map[Table]func(company string, key, value []byte) error
 
 	// MaxFaults bounds Report.Faults; more are only counted. Zero means 1,000.

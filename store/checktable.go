@@ -62,9 +62,10 @@ func (k *recordChecker) tables() error {
 			if k.malformed(def, key, !ok) {
 				return
 			}
-			if doc = join(key[:companySize], doc); !k.purged(doc) {
-				k.counterpart(def, key, documentsBucket, doc, nil)
+			if doc = join(key[:companySize], doc); k.purged(doc) {
+				return // what is left of it goes
 			}
+			k.counterpart(def, key, documentsBucket, doc, nil)
 			if own == nil {
 				return
 			}
@@ -74,6 +75,13 @@ func (k *recordChecker) tables() error {
 		})
 		if err != nil {
 			return err
+		}
+	}
+	for _, def := range allBuckets {
+		if own := k.o.Tables[Table(def.name)]; def.table && own != nil {
+			if err := own("", nil, nil); err != nil {
+				k.fault(def, nil, adviceReport, "%v", err)
+			}
 		}
 	}
 	return nil

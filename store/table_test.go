@@ -333,12 +333,15 @@ func TestCheckAsksTheOwnersOfTables(t *testing.T) {
 	closeAndCheck(t, s, dir)
 	var asked []Record
 	own := map[Table]func(string, []byte, []byte) error{TableConflicts: func(company string, key, value []byte) error {
+		if key == nil {
+			return errors.New("something is missing")
+		}
 		asked = append(asked, Record{Table: Table(company), Key: bytes.Clone(key), Value: bytes.Clone(value)})
 		return errors.New("not as it should be")
 	}}
 	r, err := Check(t.Context(), dir, CheckOptions{Tables: own})
-	if err != nil || r.Count != 1 {
-		t.Fatalf("check: %+v, %v, want one fault", r, err)
+	if err != nil || r.Count != 2 || r.Faults[1].Problem != "something is missing" {
+		t.Fatalf("check: %+v, %v, want two faults", r, err)
 	}
 	f := r.Faults[0]
 	if f.Bucket != "conflicts" || f.Company != "acme" || f.Document != doc("", 1).Document.String() || f.Problem != "not as it should be" {
