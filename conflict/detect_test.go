@@ -72,7 +72,7 @@ func (m memory) stored(t testing.TB, doc id.DocumentID) (records []ledger.Record
 		}
 		records = append(records, r)
 	}
-	if n := len(m[store.TableConflictTimes]); n != len(records) {
+	if n := len(m[store.TableConflictTimes]); n != 2*len(records) {
 		t.Errorf("%d records in the index of times, %d conflicts", n, len(records))
 	}
 	return records

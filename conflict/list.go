@@ -1,9 +1,15 @@
 package conflict
 
 import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"slices"
 	"time"
 
 	"concord/internal/id"
+	"concord/store"
 )
 
 // Filter says which conflicts to list; zero fields ask for everything.
@@ -24,8 +30,18 @@ type Filter struct {
 	Limit  int    // records on a page, 1 to MaxLimit; 0 = 100
 }
 
-// MaxLimit is the largest page.
-const MaxLimit = 1000
+const (
+	// MaxLimit is the largest page.
+	MaxLimit = 1000
+
+	defaultLimit = 100
+)
+
+// What may be looked at for one page: entries of the list by time, and records.
+const (
+	maxListed = 100_000
+	maxLooked = 10_000
+)
 
 // Page is a part of a list.
 type Page struct {
@@ -36,10 +52,213 @@ type Page struct {
 // List returns conflicts, those opened last first. The work for a page is
 // bounded, so that it may have fewer records than the limit, or none, and yet a
 // next one. The error may be ErrCursor.
-func (l *Ledger) List(company string, f Filter) (Page, error) { return Page{}, nil }
+func (l *Ledger) List(company string, f Filter) (Page, error) {
+	w := walk{ledger: l, company: company, filter: &f, listed: maxListed, looked: maxLooked}
+	if err := w.start(); err != nil {
+		return Page{}, err
+	}
+	limit := f.Limit
+	if limit <= 0 {
+		limit = defaultLimit
+	}
+	limit = min(limit, MaxLimit)
+	var page Page
+	for len(page.Records) < limit {
+		r, ok, err := w.next()
+		if err != nil {
+			return Page{}, fmt.Errorf("list conflicts: %w", err)
+		}
+		if !ok {
+			break
+		}
+		page.Records = append(page.Records, r)
+	}
+	if !w.done() {
+		page.Next = base64.RawURLEncoding.EncodeToString(w.last)
+	}
+	return page, nil
+}
+
+// walk goes through the conflicts that a filter lets through, those opened last
+// first.
+type walk struct {
+	ledger         *Ledger
+	company        string
+	filter         *Filter
+	part           store.Range
+	listed, looked int // how much may still be looked at
+
+	last  []byte   // key of the last entry of the list that was looked at
+	batch [][]byte // the next ones
+	ended bool     // there are none after batch
+}
+
+// walkBatch is how many entries are read in one transaction of the store.
+const walkBatch = 500
+
+func (w *walk) start() error {
+	f := w.filter
+	w.part = store.Range{Reverse: true, To: binary.BigEndian.AppendUint64(nil, idBit)}
+	if !f.From.IsZero() {
+		w.part.From = binary.BigEndian.AppendUint64(nil, timeNumber(f.From))
+	}
+	if !f.To.IsZero() {
+		w.part.To = binary.BigEndian.AppendUint64(nil, min(idBit, timeNumber(f.To)+1))
+	}
+	if f.Cursor == "" {
+		return nil
+	}
+	key, err := base64.RawURLEncoding.Strict().DecodeString(f.Cursor)
+	if err != nil || len(key) != indexSize || key[0] >= idBit>>56 {
+		return ErrCursor
+	}
+	if bytes.Compare(key, w.part.To) < 0 {
+		w.part.To = key
+	}
+	return nil
+}
+
+// done reports whether there is nothing after the last entry.
+func (w *walk) done() bool { return w.ended && len(w.batch) == 0 }
+
+// next returns the next record; false at the end, or when enough was looked at.
+func (w *walk) next() (Record, bool, error) {
+	for {
+		if len(w.batch) == 0 {
+			if w.ended {
+				return Record{}, false, nil
+			}
+			if err := w.read(); err != nil {
+				return Record{}, false, err
+			}
+			continue
+		}
+		if w.listed <= 0 || w.looked <= 0 {
+			return Record{}, false, nil
+		}
+		w.last, w.batch = w.batch[0], w.batch[1:]
+		w.listed--
+		doc, x := splitKey(w.last[timeSize:])
+		if w.filter.Document != nil && *w.filter.Document != doc || w.filter.MayOpen != nil && !w.filter.MayOpen(doc) {
+			continue
+		}
+		w.looked--
+		r, ok, err := w.ledger.record(w.company, doc, x)
+		if err != nil {
+			return Record{}, false, err
+		}
+		if ok && w.filter.passes(&r) {
+			return r, true, nil
+		}
+	}
+}
+
+// read fetches the next entries of the list.
+func (w *walk) read() error {
+	w.batch, w.ended = nil, true
+	err := w.ledger.store.Scan(w.company, store.TableConflictTimes, w.part, func(key, _ []byte) error {
+		if len(w.batch) == walkBatch {
+			w.ended = false
+			return store.ErrStop
+		}
+		w.batch = append(w.batch, bytes.Clone(key))
+		return nil
+	})
+	if n := len(w.batch); n > 0 {
+		w.part.To = w.batch[n-1]
+	}
+	return err
+}
+
+func (f *Filter) passes(r *Record) bool {
+	return (f.Type == "" || f.Type == r.Type) && (f.Field == "" || f.Field == r.Field) &&
+		(f.User == "" || slices.Contains(r.Users, f.User)) && (f.Kind == "" || f.Kind == r.Kind) &&
+		(f.Status == "" || f.Status == r.Status) && (f.Assignee == "" || f.Assignee == r.Assignee) &&
+		!r.Opened.Before(f.From) && (f.To.IsZero() || r.Opened.Before(f.To))
+}
+
+// record reads a record; false if there is none, or none that people see.
+func (l *Ledger) record(company string, doc id.DocumentID, x ID) (Record, bool, error) {
+	key := recordKey(doc, x)
+	value, ok, err := l.store.Get(company, store.TableConflicts, key)
+	if err != nil || !ok {
+		return Record{}, false, err
+	}
+	s, text, err := splitRecord(value)
+	if err != nil {
+		return Record{}, false, fmt.Errorf("conflict %s: %w: %w", x, store.ErrCorrupt, err)
+	}
+	if !s.has(flagReal) {
+		return Record{}, false, nil
+	}
+	var r Record
+	if err := decodeJSON(text, &r); err != nil {
+		return Record{}, false, fmt.Errorf("conflict %s: %w", x, err)
+	}
+	r.Document, r.ID = doc, x
+	assignee, _, err := l.store.Get(company, store.TableConflictNotes, append(key, assigneeSuffix...))
+	r.Assignee = string(assignee)
+	return r, err == nil, err
+}
+
+// find returns the document of a conflict; false if there is no such conflict.
+func (l *Ledger) find(company string, x ID) (doc id.DocumentID, ok bool, err error) {
+	part := store.Range{Prefix: binary.BigEndian.AppendUint64(nil, idNumber(x))}
+	err = l.store.Scan(company, store.TableConflictTimes, part, func(key, _ []byte) error {
+		d, found := splitKey(key[timeSize:])
+		if found == x {
+			doc, ok = d, true
+			return store.ErrStop
+		}
+		return nil
+	})
+	return doc, ok, err
+}
 
 // Get returns a conflict with its values and notes. mayOpen narrows the answer
 // to some documents; nil = all. The error may be ErrNotFound.
 func (l *Ledger) Get(company string, x ID, mayOpen func(id.DocumentID) bool) (Conflict, error) {
-	return Conflict{}, ErrNotFound
+	c, err := l.get(company, x, mayOpen)
+	if err != nil {
+		return Conflict{}, fmt.Errorf("read conflict %s: %w", x, err)
+	}
+	return c, nil
 }
+
+func (l *Ledger) get(company string, x ID, mayOpen func(id.DocumentID) bool) (c Conflict, err error) {
+	doc, ok, err := l.find(company, x)
+	if err != nil {
+		return c, err
+	}
+	if !ok || mayOpen != nil && !mayOpen(doc) {
+		return c, ErrNotFound
+	}
+	if c.Record, ok, err = l.record(company, doc, x); err != nil {
+		return c, err
+	} else if !ok {
+		return c, ErrNotFound
+	}
+	part := store.Range{Prefix: recordKey(doc, x)}
+	err = l.store.Scan(company, store.TableConflictValues, part, func(_, value []byte) error {
+		var v Value
+		err := decodeJSON(value, &v)
+		c.Sides = append(c.Sides, v)
+		return err
+	})
+	if err != nil {
+		return c, err
+	}
+	err = l.store.Scan(company, store.TableConflictNotes, part, func(key, value []byte) error {
+		if bytes.Equal(key[recordSize:], assigneeSuffix) {
+			return nil
+		}
+		var n Note
+		err := decodeJSON(value, &n)
+		c.Notes = append(c.Notes, n)
+		return err
+	})
+	return c, err
+}
+
+// assigneeSuffix ends the key of the assignee, before all notes.
+var assigneeSuffix = make([]byte, 8)

@@ -2,8 +2,13 @@ package conflict
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"encoding/json"
+	"fmt"
+	"sync"
 	"time"
+	"unicode/utf8"
 
 	"concord/internal/id"
 	"concord/store"
@@ -15,11 +20,19 @@ type Editor interface {
 	Edit(ctx context.Context, key store.DocKey, e hub.Edit) (hub.Edited, error)
 }
 
-// Resolver takes people's decisions.
+// Resolver takes people's decisions. It is safe for concurrent use.
 type Resolver struct {
 	ledger *Ledger
 	editor Editor
 	now    func() time.Time
+
+	mu   sync.Mutex
+	busy map[claim]bool // conflicts about which somebody is deciding
+}
+
+type claim struct {
+	company  string
+	conflict ID
 }
 
 // NewResolver returns a resolver of a ledger's conflicts; now nil means time.Now.
@@ -27,7 +40,7 @@ func NewResolver(l *Ledger, e Editor, now func() time.Time) *Resolver {
 	if now == nil {
 		now = time.Now
 	}
-	return &Resolver{ledger: l, editor: e, now: now}
+	return &Resolver{ledger: l, editor: e, now: now, busy: map[claim]bool{}}
 }
 
 // Choice is a decision: exactly one field is set.
@@ -48,21 +61,109 @@ const (
 // By is who decides.
 type By struct {
 	User, Device string
+	Roles        []string                 // what guards know of the user
 	MayOpen      func(id.DocumentID) bool // nil = all documents
 }
 
+func (b By) author() hub.Author { return hub.Author{User: b.User, Device: b.Device, Roles: b.Roles} }
+
 // Resolve writes a change that decides a conflict, and returns the conflict
-// after it. The error may be ErrNotFound, ErrNotOpen or ErrChoice.
+// after it. A visible value is kept by removing the others, so that an object
+// stays the one that people edit; one that isn't visible any more is made again,
+// and a deleted element of a list is inserted again. The error may be
+// ErrNotFound, ErrNotOpen or ErrChoice.
+//
+// Guards judge the change like any edit of the user's.
 func (r *Resolver) Resolve(ctx context.Context, company string, x ID, c Choice, by By) (Conflict, error) {
-	return Conflict{}, ErrNotFound
+	release, ok := r.claim(claim{company, x})
+	if !ok {
+		return Conflict{}, fmt.Errorf("resolve conflict %s: %w", x, ErrNotOpen)
+	}
+	defer release()
+	now, err := r.ledger.Get(company, x, by.MayOpen)
+	if err != nil {
+		return Conflict{}, err
+	}
+	d, err := decisionOf(&now, c)
+	if err != nil {
+		return Conflict{}, fmt.Errorf("resolve conflict %s: %w", x, err)
+	}
+	detail := mustJSON(map[string]string{"conflict": x.String(), "decision": d.what})
+	_, err = r.editor.Edit(ctx, store.DocKey{Company: company, Document: now.Document}, hub.Edit{
+		By: by.author(), Message: resolvePrefix + x.String() + ": " + d.what, Empty: true, Write: d.write,
+		Audit: []store.AuditEntry{{
+			Time: r.now(), User: by.User, Action: store.ActionResolve, Document: now.Document, Detail: detail,
+		}},
+	})
+	if err != nil {
+		return Conflict{}, fmt.Errorf("resolve conflict %s: %w", x, err)
+	}
+	return r.ledger.Get(company, x, by.MayOpen)
 }
 
-// Assign says who is to look at a conflict; an empty user takes that back.
-func (r *Resolver) Assign(ctx context.Context, company string, x ID, user string, by By) (Conflict, error) {
-	return Conflict{}, ErrNotFound
+// claim keeps everybody else from deciding about a conflict.
+func (r *Resolver) claim(c claim) (release func(), ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.busy[c] {
+		return nil, false
+	}
+	r.busy[c] = true
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.busy, c)
+	}, true
 }
+
+// Assign says who is to look at a conflict; an empty user takes that back. The
+// error may be ErrNotFound or ErrNote.
+func (r *Resolver) Assign(ctx context.Context, company string, x ID, user string, by By) (Conflict, error) {
+	const longest = 256
+	if len(user) > longest || !utf8.ValidString(user) {
+		return Conflict{}, fmt.Errorf("assign conflict %s: the name has more than %d bytes: %w", x, longest, ErrNote)
+	}
+	return r.annotate(ctx, company, x, by, func(c *Conflict) (store.Record, error) {
+		set := store.Record{Table: store.TableConflictNotes, Key: append(recordKey(c.Document, x), assigneeSuffix...)}
+		if user != "" {
+			set.Value = []byte(user)
+		}
+		return set, nil
+	})
+}
+
+// maxNotes is how many comments a conflict may have.
+const maxNotes = 1000
 
 // Comment adds a note. The error may be ErrNotFound or ErrNote.
 func (r *Resolver) Comment(ctx context.Context, company string, x ID, text string, by By) (Conflict, error) {
-	return Conflict{}, ErrNotFound
+	if text == "" || len(text) > MaxNote || !utf8.ValidString(text) {
+		return Conflict{}, fmt.Errorf("comment on conflict %s: want 1 to %d bytes of UTF-8: %w", x, MaxNote, ErrNote)
+	}
+	return r.annotate(ctx, company, x, by, func(c *Conflict) (store.Record, error) {
+		if len(c.Notes) >= maxNotes {
+			return store.Record{}, fmt.Errorf("it has %d comments: %w", maxNotes, ErrNote)
+		}
+		now := r.now().UTC()
+		key := binary.BigEndian.AppendUint64(recordKey(c.Document, x), max(1, timeNumber(now)))
+		key = append(key, rand.Text()[:8]...)
+		return store.Record{Table: store.TableConflictNotes, Key: key, Value: mustJSON(Note{now, by.User, text})}, nil
+	})
+}
+
+// annotate puts a record beside a conflict, in the order of the document's
+// writes.
+func (r *Resolver) annotate(ctx context.Context, company string, x ID, by By, record func(*Conflict) (store.Record, error)) (Conflict, error) {
+	c, err := r.ledger.Get(company, x, by.MayOpen)
+	if err != nil {
+		return Conflict{}, err
+	}
+	put, err := record(&c)
+	if err == nil {
+		_, err = r.editor.Edit(ctx, store.DocKey{Company: company, Document: c.Document}, hub.Edit{By: by.author(), Records: []store.Record{put}})
+	}
+	if err != nil {
+		return Conflict{}, fmt.Errorf("annotate conflict %s: %w", x, err)
+	}
+	return r.ledger.Get(company, x, by.MayOpen)
 }

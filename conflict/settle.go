@@ -139,7 +139,7 @@ func (c *run) value(e *entry, w crdt.Write, field string, removal bool) error {
 	if !e.has(flagReal) {
 		e.flags |= flagReal
 		e.body.Opened = c.a.Received
-		c.rows = append(c.rows, indexRecord(&e.body.head))
+		c.rows = append(c.rows, indexRecords(&e.body.head, true)...)
 		c.ledger.stats.opened.Add(1)
 	}
 	values[w.ID] = struct{}{}
@@ -186,9 +186,9 @@ func (c *run) side(w crdt.Write) (Value, error) {
 // reopenedAt changes the time when a record was opened.
 func (c *run) reopenedAt(e *entry, t time.Time) {
 	h := &e.body.head
-	c.rows = append(c.rows, store.Record{Table: store.TableConflictTimes, Key: timeKey(h.Opened, h.Document, h.ID)})
+	c.rows = append(c.rows, indexRecords(h, false)...)
 	h.Opened = t
-	c.rows = append(c.rows, indexRecord(h))
+	c.rows = append(c.rows, indexRecords(h, true)...)
 }
 
 // drop takes away the record of an entry that has become a part of another.
@@ -200,8 +200,7 @@ func (c *run) drop(e, into *entry) error {
 	if !e.has(flagReal) {
 		return nil
 	}
-	h := &e.body.head
-	c.rows = append(c.rows, store.Record{Table: store.TableConflictTimes, Key: timeKey(h.Opened, h.Document, h.ID)})
+	c.rows = append(c.rows, indexRecords(&e.body.head, false)...)
 	c.ledger.stats.swallowed.Add(1)
 	part := store.Range{Prefix: recordKey(c.key.Document, e.id)}
 	return c.ledger.store.Scan(c.key.Company, store.TableConflictNotes, part, func(key, value []byte) error {

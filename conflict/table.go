@@ -18,6 +18,7 @@ import (
 //	                 16B document, 16B conflict, 'r', 4B first op, 4B seq, actor → change that resolves it, or wants to
 //	conflict-values  16B document, 16B conflict, 4B counter, actor → value
 //	conflict-times   8B milliseconds since 1970 when it was opened, 16B document, 16B conflict → nothing
+//	                 8B beginning of the conflict with the first bit set, 16B document, 16B conflict → nothing
 //	conflict-notes   16B document, 16B conflict, 8B milliseconds, 8B random → comment
 //	                 16B document, 16B conflict, 8B zero → assignee
 const (
@@ -56,13 +57,21 @@ func appendActor(key []byte, actor crdt.ActorID) []byte {
 	return append(append(key, sum[:]...), 0)
 }
 
-func timeKey(t time.Time, doc id.DocumentID, x ID) []byte {
-	key := binary.BigEndian.AppendUint64(make([]byte, 0, indexSize), timeNumber(t))
+func timeKey(t time.Time, doc id.DocumentID, x ID) []byte { return indexKey(timeNumber(t), doc, x) }
+
+func indexKey(n uint64, doc id.DocumentID, x ID) []byte {
+	key := binary.BigEndian.AppendUint64(make([]byte, 0, indexSize), n)
 	return append(append(key, doc[:]...), x[:]...)
 }
 
 // timeNumber is a time in a key. What is before 1970 sorts as 1970.
 func timeNumber(t time.Time) uint64 { return uint64(max(0, t.UnixMilli())) }
+
+// idNumber is what the keys begin with by which a conflict is found whose
+// document is unknown. They come after all times.
+func idNumber(x ID) uint64 { return binary.BigEndian.Uint64(x[:]) | idBit }
+
+const idBit = 1 << 63
 
 func resolutionKey(doc id.DocumentID, x ID, r *resolution) []byte {
 	key := append(recordKey(doc, x), 'r')
@@ -120,8 +129,17 @@ func decodeRecord(key, b []byte) (s state, h head, err error) {
 	return s, h, nil
 }
 
-func indexRecord(h *head) store.Record {
-	return store.Record{Table: store.TableConflictTimes, Key: timeKey(h.Opened, h.Document, h.ID), Value: []byte{}}
+// indexRecords lists a record by its time and by its ID, or removes it from
+// these lists.
+func indexRecords(h *head, listed bool) []store.Record {
+	r := []store.Record{
+		{Table: store.TableConflictTimes, Key: timeKey(h.Opened, h.Document, h.ID)},
+		{Table: store.TableConflictTimes, Key: indexKey(idNumber(h.ID), h.Document, h.ID)},
+	}
+	if listed {
+		r[0].Value, r[1].Value = []byte{}, []byte{}
+	}
+	return r
 }
 
 func valueRecord(doc id.DocumentID, x ID, op crdt.OpID, v Value) store.Record {
@@ -137,7 +155,7 @@ func Insert(r Record, sides []Value) ([]store.Record, error) {
 	if _, err := json.Marshal([]any{r, sides}); err != nil {
 		return nil, fmt.Errorf("insert conflict %s: %w", r.ID, err)
 	}
-	records := []store.Record{Replace(r), indexRecord(&h)}
+	records := append(indexRecords(&h, true), Replace(r))
 	for _, v := range sides {
 		op, err := parseOp(v.Op)
 		if err != nil {
@@ -167,13 +185,9 @@ func (l *Ledger) PurgeRecords(company string, doc id.DocumentID) ([]store.Record
 		}
 		s, h, err := decodeRecord(key, value)
 		if err == nil && s.has(flagReal) {
-			records = append(records, store.Record{Table: store.TableConflictTimes, Key: timeKey(h.Opened, doc, h.ID)})
+			records = append(records, indexRecords(&h, false)...)
 		}
 		return err
 	})
 	return records, err
 }
-
-// Verify returns functions that look at the ledger's records one by one, for a
-// check of the whole file.
-func Verify() map[store.Table]func(company string, key, value []byte) error { return nil }
