@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"concord/conflict"
+	"concord/conflict/guard"
 	"concord/crdt"
 	"concord/internal/api"
 	"concord/internal/auth"
@@ -31,6 +32,13 @@ type serveCommand struct {
 // Run runs a node until ctx ends or the store fails.
 func (c *serveCommand) Run(ctx context.Context, s streams) error {
 	cfg := c.Serve
+	if cfg.CheckRules {
+		return explainRules(cfg.Rules, s)
+	}
+	rules, err := readRules(cfg.Rules)
+	if err != nil {
+		return err
+	}
 	log := newLogger(cfg, s)
 	var demo *demoUsers
 	if cfg.Dev {
@@ -53,7 +61,7 @@ func (c *serveCommand) Run(ctx context.Context, s streams) error {
 	}
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	n, err := openNode(ctx, cfg, log, fail)
+	n, err := openNode(ctx, cfg, rules, log, fail)
 	if err != nil {
 		return err
 	}
@@ -97,7 +105,7 @@ type node struct {
 }
 
 // openNode joins the parts. fail ends the process when a commit fails.
-func openNode(ctx context.Context, cfg config.Serve, log *slog.Logger, fail context.CancelCauseFunc) (_ *node, err error) {
+func openNode(ctx context.Context, cfg config.Serve, rules *guard.Rules, log *slog.Logger, fail context.CancelCauseFunc) (_ *node, err error) {
 	origins, err := auth.ParseOrigins(cfg.AllowOrigin)
 	if err != nil {
 		return nil, fmt.Errorf("--allow-origin (CONCORD_ALLOW_ORIGIN): %w", err)
@@ -132,6 +140,10 @@ func openNode(ctx context.Context, cfg config.Serve, log *slog.Logger, fail cont
 		}
 	}()
 	options := hubOptions(cfg, verifier, revocations, log)
+	if rules != nil {
+		options.Guards = guard.New(rules)
+		log.Info("guards", "file", cfg.Rules, "count", len(rules.Guards))
+	}
 	pool, stats, err := openPool(cfg, st, log)
 	if err != nil {
 		return nil, err

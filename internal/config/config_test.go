@@ -68,6 +68,7 @@ func TestDefaults(t *testing.T) {
 func TestEveryOption(t *testing.T) {
 	values := map[string]string{
 		"listen": ":9000", "data": "/var/lib/concord", "dev": "true", "jwt-secret": goodSecret,
+		"rules": "/etc/concord/rules.yaml", "check-rules": "true",
 		"jwks-url": "https://login.example.com/keys", "jwt-issuer": "issuer", "jwt-audience": "audience",
 		"allow-origin": "https://a.example.com,https://*.example.com", "trusted-proxies": "10.0.0.0/8,192.168.1.7,fd00::/8",
 		"ping-interval": "5000", "ping-timeout": "7000", "max-connections-per-ip": "0", "handshake-timeout": "3s",
@@ -78,6 +79,7 @@ func TestEveryOption(t *testing.T) {
 	}
 	want := Serve{
 		Listen: ":9000", Data: "/var/lib/concord", Dev: true, JWTSecret: goodSecret,
+		Rules: "/etc/concord/rules.yaml", CheckRules: true,
 		JWKSURL: "https://login.example.com/keys", JWTIssuer: "issuer", JWTAudience: "audience",
 		AllowOrigin: []string{"https://a.example.com", "https://*.example.com"},
 		TrustedProxies: []Prefix{

@@ -10,6 +10,9 @@ type Serve struct {
 	Data   string `name:"data" env:"CONCORD_DATA" default:"./concord-data" group:"Server" help:"Directory of the documents. It is made if it is missing."`
 	Dev    bool   `name:"dev" env:"CONCORD_DEV" group:"Server" help:"Make a secret if there is none and print ready tokens of two demo users. Not for production."`
 
+	Rules      string `name:"rules" env:"CONCORD_RULES" group:"Rules" help:"YAML file with rules that lock fields of documents by their state and the user's role. Empty: none."`
+	CheckRules bool   `name:"check-rules" env:"CONCORD_CHECK_RULES" group:"Rules" help:"Say what the rules mean, or what is wrong with them, and end: with code 0 or 1. Needs no data folder and no key."`
+
 	JWTSecret   Secret `name:"jwt-secret" env:"CONCORD_JWT_SECRET" group:"Authentication" help:"Secret that signs tokens with HS256, at least 32 bytes. Better set in the environment, since other users of the machine can read flags."`
 	JWKSURL     string `name:"jwks-url" env:"CONCORD_JWKS_URL" group:"Authentication" help:"URL of the public keys (JWKS) that verify RS256, ES256 and EdDSA tokens."`
 	JWKSFile    string `name:"jwks-file" env:"CONCORD_JWKS_FILE" group:"Authentication" help:"File with these public keys, instead of a URL."`

@@ -17,6 +17,9 @@ const minSecret = 32
 // Validate checks every option. The error names all that are wrong, by flag
 // and environment variable, and says which values are fine. It never shows the secret.
 func (s Serve) Validate() error {
+	if s.CheckRules {
+		return s.checkRules()
+	}
 	errs := s.checkBounds()
 	errs = append(errs,
 		s.checkListen(), s.checkData(), s.checkSecret(), s.checkKeys(), s.checkJWKSURL(), s.checkProxies(), s.checkSizes())
@@ -28,6 +31,14 @@ func fault(flag, format string, args ...any) error {
 	options := Options()
 	i := slices.IndexFunc(options, func(o Option) bool { return o.Flag == flag })
 	return fmt.Errorf("%s: %s", options[i].name(), fmt.Sprintf(format, args...))
+}
+
+// checkRules is all that counts when the rules are to be checked.
+func (s Serve) checkRules() error {
+	if s.Rules == "" {
+		return fault("rules", "name the file with the rules that are to be checked")
+	}
+	return nil
 }
 
 // checkBounds applies the tags min, max and enum.
