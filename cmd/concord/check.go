@@ -37,13 +37,14 @@ func (c *checkCommand) Run(ctx context.Context, s streams) error {
 	for _, f := range report.Faults {
 		fmt.Fprintln(s.out, f)
 	}
-	fmt.Fprintf(s.out, "%s: %d documents, %d changes (%d bytes), %d snapshots, %d records, file of %d bytes: ",
-		c.Data, report.Documents, report.Changes, report.Bytes, report.Snapshots, report.Records, report.FileBytes)
+	fmt.Fprintf(s.out, "%s: %s, %s (%d bytes), %s, %s, file of %d bytes: ",
+		c.Data, count(report.Documents, "document"), count(report.Changes, "change"), report.Bytes,
+		count(report.Snapshots, "snapshot"), count(report.Records, "record"), report.FileBytes)
 	if report.OK() {
 		fmt.Fprintln(s.out, "everything is as it should be")
 		return nil
 	}
-	fmt.Fprintf(s.out, "%d faults\n", report.Count)
+	fmt.Fprintln(s.out, count(report.Count, "fault"))
 	fmt.Fprintf(s.err, "concord: %s is damaged; keep a copy of it, and restore a backup before the server writes to it again\n", c.Data)
 	return errReported
 }

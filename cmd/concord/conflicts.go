@@ -418,7 +418,7 @@ func (c *conflictSummaryCommand) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	seconds := func(v float64) string { return time.Duration(v * float64(time.Second)).Round(time.Second).String() }
-	fmt.Fprintf(s.out, "%d conflicts; %d closed, half of them within %s, nine of ten within %s\n\n", sum.Total, sum.Closing.Count, seconds(sum.Closing.Median), seconds(sum.Closing.P90))
+	fmt.Fprintf(s.out, "%s; %d closed, half of them within %s, nine of ten within %s\n\n", count(sum.Total, "conflict"), sum.Closing.Count, seconds(sum.Closing.Median), seconds(sum.Closing.P90))
 	t := newTable(s.out, "BY", "", "CONFLICTS", "OPEN")
 	for _, part := range []struct {
 		name   string

@@ -71,7 +71,7 @@ func (c *docImportCommand) Run(ctx context.Context, s streams) error {
 			}
 			continue
 		}
-		fmt.Fprintf(s.out, "%s: %s, %d new changes, %d known\n", file, got.URL, got.New, got.Known)
+		fmt.Fprintf(s.out, "%s: %s, %s, %d known\n", file, got.URL, count(got.New, "new change"), got.Known)
 		got.complain(s.err, file)
 	}
 	return nil
@@ -154,13 +154,13 @@ func (f *folderImport) report(total int) error {
 	if f.json {
 		return printJSON(f.out, map[string]int{"documents": f.documents, "already_imported": f.resumed, "changes": f.changes, "files_skipped": f.skipped})
 	}
-	fmt.Fprintf(f.out, "%s: %d of %d documents imported, %d new changes", f.dir, f.documents, total, f.changes)
+	fmt.Fprintf(f.out, "%s: %d of %s imported, %s", f.dir, f.documents, count(total, "document"), count(f.changes, "new change"))
 	if f.resumed > 0 {
 		fmt.Fprintf(f.out, "; %d had been imported before", f.resumed)
 	}
 	fmt.Fprintln(f.out)
 	if f.skipped > 0 {
-		fmt.Fprintf(f.errs, "concord: %d damaged files of %d documents were skipped, see above\n", f.skipped, f.damaged)
+		fmt.Fprintf(f.errs, "concord: %s of %s skipped, see above\n", count(f.skipped, "damaged file"), count(f.damaged, "document"))
 		return errReported
 	}
 	return nil

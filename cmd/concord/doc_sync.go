@@ -42,7 +42,7 @@ func (c *docSyncCommand) Run(ctx context.Context, s streams) error {
 	if c.JSON {
 		return printJSON(s.out, map[string]any{"id": doc, "sent": synced.Sent, "received": synced.Received, "messages": synced.Rounds})
 	}
-	_, err = fmt.Fprintf(s.out, "%s: %d changes received, %d sent, in %d messages\n", c.File, synced.Received, synced.Sent, synced.Rounds)
+	_, err = fmt.Fprintf(s.out, "%s: %s received, %d sent, in %s\n", c.File, count(synced.Received, "change"), synced.Sent, count(synced.Rounds, "message"))
 	return err
 }
 

@@ -112,3 +112,11 @@ func short(hash string) string {
 	}
 	return hash
 }
+
+// count says how many there are of something.
+func count[N int | int64 | uint64](n N, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %ss", n, one)
+}

@@ -31,19 +31,36 @@ func NewLine(w io.Writer) *Line {
 
 // Show draws the state of the task, unless it has just done so.
 func (p *Line) Show(doing string, done, total uint64, unit string) {
+	if !p.due() {
+		return
+	}
+	percent := uint64(100)
+	if total > 0 {
+		percent = 100 * done / total
+	}
+	p.draw(fmt.Sprintf("%s: %d of %d %s (%d %%)", doing, done, total, unit, percent))
+}
+
+// Count is Show for a task whose end isn't known.
+func (p *Line) Count(doing string, done uint64, unit string) {
+	if p.due() {
+		p.draw(fmt.Sprintf("%s: %d %s", doing, done, unit))
+	}
+}
+
+func (p *Line) due() bool {
 	every := 5 * time.Second
 	if p.terminal {
 		every = 100 * time.Millisecond
 	}
 	if time.Since(p.last) < every {
-		return
+		return false
 	}
 	p.last = time.Now()
-	percent := uint64(100)
-	if total > 0 {
-		percent = 100 * done / total
-	}
-	line := fmt.Sprintf("%s: %d of %d %s (%d %%)", doing, done, total, unit, percent)
+	return true
+}
+
+func (p *Line) draw(line string) {
 	if p.terminal {
 		fmt.Fprintf(p.w, "\r\x1b[K%s", line)
 		p.drawn = true

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"concord/crdt"
+)
+
+// shell runs commands against a server as a user.
+type shell struct {
+	t     *testing.T
+	token string
+	url   string
+}
+
+func newShell(t *testing.T, s *server, user, role string) shell {
+	t.Helper()
+	code, token, errs := command(t, "token", "--sub", user, "--company", "acme", "--role", role, "--jwt-secret", testSecret)
+	if code != 0 {
+		t.Fatal(errs)
+	}
+	return shell{t, strings.TrimSpace(token), s.url}
+}
+
+// run returns what a command prints; it must succeed.
+func (s shell) run(args ...string) string {
+	s.t.Helper()
+	code, out, errs := s.try(args...)
+	if code != 0 {
+		s.t.Fatalf("concord %s: %s", strings.Join(args, " "), errs)
+	}
+	return out
+}
+
+func (s shell) try(args ...string) (code int, out, errs string) {
+	s.t.Helper()
+	return command(s.t, append(args, "--server", s.url, "--token", s.token)...)
+}
+
+// fails runs a command that must fail and say something.
+func (s shell) fails(want string, args ...string) {
+	s.t.Helper()
+	if code, _, errs := s.try(args...); code != 1 || !strings.Contains(errs, want) {
+		s.t.Errorf("concord %s: exit code %d, %q; want %q", strings.Join(args, " "), code, errs, want)
+	}
+}
+
+func (s shell) json(out any, args ...string) {
+	s.t.Helper()
+	if err := json.Unmarshal([]byte(s.run(append(args, "--json")...)), out); err != nil {
+		s.t.Fatalf("concord %s: %v", strings.Join(args, " "), err)
+	}
+}
+
+func contains(t *testing.T, out string, wants ...string) {
+	t.Helper()
+	for _, want := range wants {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+}
+
+func TestDocuments(t *testing.T) {
+	dir := t.TempDir()
+	s := newShell(t, serve(t, filepath.Join(dir, "data"), "--jwt-secret", testSecret), "alice", "admin")
+	s.run("doc", "set", "invoice/4711", "--create", "--merge", `{"status":"draft","total":100,"lines":[{"item":"Espresso","qty":1}]}`, "-m", "first")
+	s.run("doc", "set", "invoice/4711", "/total", "120")
+	s.run("doc", "set", "invoice/4711", "/lines/0/item", "Latte")
+	contains(t, s.run("doc", "get", "invoice/4711", "--path", "/lines"), `"item": "Latte"`)
+	contains(t, s.run("doc", "ls", "--type", "invoice"), "4711", "alice")
+	contains(t, s.run("doc", "history", "invoice/4711"), "first", "/lines/0/item")
+	contains(t, s.run("doc", "blame", "invoice/4711"), "/total", "120", "alice")
+	var changes []changeJSON
+	s.json(&changes, "doc", "history", "invoice/4711")
+	first := changes[len(changes)-2].Hash
+	contains(t, s.run("doc", "diff", "invoice/4711", first), "/total", "100", "120")
+	s.run("doc", "restore", "invoice/4711", "--at", first, "--path", "/total")
+	var total struct{ Content int }
+	if s.json(&total, "doc", "get", "invoice/4711", "--path", "/total"); total.Content != 100 {
+		t.Errorf("restored total %d", total.Content)
+	}
+	s.run("doc", "set", "invoice/4711", "/status", "--delete")
+	s.fails("status", "doc", "get", "invoice/4711", "--path", "/status")
+	s.fails("no document", "doc", "get", "invoice/none")
+	s.fails("neither", "doc", "get", "nonsense")
+
+	file := filepath.Join(dir, "a.automerge")
+	s.run("doc", "export", "invoice/4711", "-o", file)
+	s.run("doc", "import", file, "--type", "invoice", "--ref", "4712")
+	contains(t, s.run("doc", "get", "invoice/4712"), "Latte")
+	s.fails("pass --yes", "doc", "rm", "invoice/4712")
+	s.run("doc", "rm", "invoice/4712", "--yes", "--reason", "a copy")
+	contains(t, s.run("doc", "ls", "--deleted"), "a copy")
+	s.fails("no document", "doc", "get", "invoice/4712")
+	newShell(t, &server{url: s.url}, "eve", "viewer").fails("viewer", "doc", "set", "invoice/4711", "/total", "1")
+}
+
+// edit makes a change to a file, as an offline device does.
+func edit(t *testing.T, file, actor string, fn func(*crdt.Tx) error) {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := crdt.Load(b, crdt.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.SetActor(crdt.ActorID(actor))
+	if _, err := d.Edit(crdt.EditOptions{}, fn); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, d.Save(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func setPrice(price int) func(*crdt.Tx) error {
+	return func(tx *crdt.Tx) error {
+		_, err := tx.Set(crdt.Root, "price", price)
+		return err
+	}
+}
+
+func TestSyncAndConflicts(t *testing.T) {
+	dir := t.TempDir()
+	server := serve(t, filepath.Join(dir, "data"), "--jwt-secret", testSecret)
+	alice, bob := newShell(t, server, "alice", "editor"), newShell(t, server, "bob", "editor")
+	alice.run("doc", "set", "item/1", "--create", "--merge", `{"price":10}`)
+	one, two := filepath.Join(dir, "one.automerge"), filepath.Join(dir, "two.automerge")
+	alice.run("doc", "sync", "item/1", one)
+	bob.run("doc", "sync", "item/1", two)
+	edit(t, one, "device of alice.", setPrice(12))
+	edit(t, two, "device of bob...", setPrice(11))
+	contains(t, alice.run("doc", "sync", "item/1", one), "1 sent")
+	contains(t, bob.run("doc", "sync", "item/1", two), "1 change received, 1 sent")
+	contains(t, bob.run("doc", "sync", "item/1", two), "0 changes received, 0 sent")
+	contains(t, alice.run("doc", "sync", "item/1", one), "1 change received")
+
+	contains(t, alice.run("conflicts"), "/price", "open", "update-update", "alice, bob")
+	var list []conflictJSON
+	alice.json(&list, "conflicts")
+	if len(list) != 1 {
+		t.Fatalf("%d conflicts", len(list))
+	}
+	id := list[0].ID
+	shown := alice.run("conflicts", "show", id)
+	contains(t, shown, "before", "10", "11", "12", "alice", "bob")
+	contains(t, alice.run("conflicts", "csv"), "/price", "item")
+	contains(t, alice.run("conflicts", "summary"), "1 conflict;", "/price")
+	contains(t, bob.run("conflicts", "assign", id, "carol"), "carol")
+	contains(t, bob.run("conflicts", "comment", id, "twelve is right"), "twelve is right")
+	var full conflictJSON
+	alice.json(&full, "conflicts", "show", id)
+	keep := ""
+	for _, v := range full.Values {
+		if string(v.Value) == "12" {
+			keep = v.Op
+		}
+	}
+	contains(t, bob.run("conflicts", "resolve", id, "--keep", keep), "resolved by bob")
+	var price struct{ Content int }
+	if alice.json(&price, "doc", "get", "item/1", "--path", "/price"); price.Content != 12 {
+		t.Errorf("price %d", price.Content)
+	}
+	alice.fails("isn't open", "conflicts", "resolve", id, "--keep", keep)
+	alice.fails("either", "conflicts", "resolve", id)
+	contains(t, alice.run("conflicts", "--status", "open"), "no conflicts")
+}
+
+func TestImportOfFolder(t *testing.T) {
+	dir := t.TempDir()
+	s := newShell(t, serve(t, filepath.Join(dir, "data"), "--jwt-secret", testSecret), "alice", "admin")
+	s.run("doc", "set", "item/1", "--create", "--merge", `{"price":10}`)
+	file := filepath.Join(dir, "a.automerge")
+	s.run("doc", "export", "item/1", "-o", file)
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Join(dir, "repo")
+	put := func(path string, b []byte) {
+		t.Helper()
+		path = filepath.Join(folder, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("4N/MNnkMhL8jXrdJ9jamS58PAVdXu/snapshot/a", b)
+	put("4N/MNnkMhL8jXrdJ9jamS58PAVdXu/incremental/b", []byte("damaged"))
+	code, out, errs := s.try("doc", "import", "--nodefs", folder)
+	if code != 1 || !strings.Contains(errs, "incremental/b") || !strings.Contains(out, "1 of 1 document") {
+		t.Errorf("exit code %d, %q, %q", code, out, errs)
+	}
+	contains(t, s.run("doc", "get", "4NMNnkMhL8jXrdJ9jamS58PAVdXu", "--path", "/price"), "10")
+	put("4N/MNnkMhL8jXrdJ9jamS58PAVdXu/incremental/b", b) // mended
+	contains(t, s.run("doc", "import", "--nodefs", folder), "1 of 1 document imported, 0 new changes")
+	contains(t, s.run("doc", "import", "--nodefs", folder), "1 had been imported before")
+	s.fails("NodeFSStorageAdapter", "doc", "import", "--nodefs", dir)
+}
