@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"slices"
@@ -183,4 +184,20 @@ func (m *Manifest) addCounts(name string, payload []byte) error {
 		m.Changes += changes
 		return nil
 	})
+}
+
+// MarshalBinary returns the manifest as a backup without content, which ReadManifest reads.
+func (m *Manifest) MarshalBinary() ([]byte, error) {
+	b := appendFrame([]byte(backupMagic), frameBegin, m.encodeBegin())
+	for i := range m.companies {
+		b = append(b, m.companies[i].encode(nil)...)
+	}
+	sum := sha256.Sum256(b)
+	return appendFrame(b, frameFinal, sum[:]), nil
+}
+
+// UnmarshalBinary reads what MarshalBinary has written, or returns ErrBackup.
+func (m *Manifest) UnmarshalBinary(b []byte) (err error) {
+	*m, err = ReadManifest(bytes.NewReader(b))
+	return err
 }

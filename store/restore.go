@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -54,8 +55,8 @@ const (
 )
 
 // Restore makes a data folder of a full backup and those that continue it, in their order. The folder must be empty, or
-// not exist; its file gets its name when everything was checked, so that a restore which was cut off leaves none. What it
-// leaves, temporary files, is for the caller to remove. The storage ID is a fresh one, and there are no sync states:
+// not exist; its file gets its name when everything was checked, so that a restore which was cut off leaves none, and
+// can be repeated. The storage ID is a fresh one, and there are no sync states:
 // clients offer what they have anew. Documents that were purged before the last backup ended don't come back.
 //
 // The report is that of the check. ErrBackup says that a backup is damaged, incomplete or out of turn; ErrNotFound, or
@@ -107,6 +108,10 @@ func emptyFolder(dir string) error {
 	if err != nil {
 		return err
 	}
+	list = slices.DeleteFunc(list, func(e os.DirEntry) bool {
+		left := e.Name() == stagedName || e.Name() == restoredName // by a restore that was cut off
+		return left && os.Remove(filepath.Join(dir, e.Name())) == nil
+	})
 	if len(list) > 0 {
 		return fmt.Errorf("the folder isn't empty, it has %s: %w", list[0].Name(), os.ErrExist)
 	}

@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"concord/crdt"
 )
 
 // shell runs commands against a server as a user.
@@ -98,79 +96,6 @@ func TestDocuments(t *testing.T) {
 	contains(t, s.run("doc", "ls", "--deleted"), "a copy")
 	s.fails("no document", "doc", "get", "invoice/4712")
 	newShell(t, &server{url: s.url}, "eve", "viewer").fails("viewer", "doc", "set", "invoice/4711", "/total", "1")
-}
-
-// edit makes a change to a file, as an offline device does.
-func edit(t *testing.T, file, actor string, fn func(*crdt.Tx) error) {
-	t.Helper()
-	b, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := crdt.Load(b, crdt.Limits{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.SetActor(crdt.ActorID(actor))
-	if _, err := d.Edit(crdt.EditOptions{}, fn); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, d.Save(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func setPrice(price int) func(*crdt.Tx) error {
-	return func(tx *crdt.Tx) error {
-		_, err := tx.Set(crdt.Root, "price", price)
-		return err
-	}
-}
-
-func TestSyncAndConflicts(t *testing.T) {
-	dir := t.TempDir()
-	server := serve(t, filepath.Join(dir, "data"), "--jwt-secret", testSecret)
-	alice, bob := newShell(t, server, "alice", "editor"), newShell(t, server, "bob", "editor")
-	alice.run("doc", "set", "item/1", "--create", "--merge", `{"price":10}`)
-	one, two := filepath.Join(dir, "one.automerge"), filepath.Join(dir, "two.automerge")
-	alice.run("doc", "sync", "item/1", one)
-	bob.run("doc", "sync", "item/1", two)
-	edit(t, one, "device of alice.", setPrice(12))
-	edit(t, two, "device of bob...", setPrice(11))
-	contains(t, alice.run("doc", "sync", "item/1", one), "1 sent")
-	contains(t, bob.run("doc", "sync", "item/1", two), "1 change received, 1 sent")
-	contains(t, bob.run("doc", "sync", "item/1", two), "0 changes received, 0 sent")
-	contains(t, alice.run("doc", "sync", "item/1", one), "1 change received")
-
-	contains(t, alice.run("conflicts"), "/price", "open", "update-update", "alice, bob")
-	var list []conflictJSON
-	alice.json(&list, "conflicts")
-	if len(list) != 1 {
-		t.Fatalf("%d conflicts", len(list))
-	}
-	id := list[0].ID
-	shown := alice.run("conflicts", "show", id)
-	contains(t, shown, "before", "10", "11", "12", "alice", "bob")
-	contains(t, alice.run("conflicts", "csv"), "/price", "item")
-	contains(t, alice.run("conflicts", "summary"), "1 conflict;", "/price")
-	contains(t, bob.run("conflicts", "assign", id, "carol"), "carol")
-	contains(t, bob.run("conflicts", "comment", id, "twelve is right"), "twelve is right")
-	var full conflictJSON
-	alice.json(&full, "conflicts", "show", id)
-	keep := ""
-	for _, v := range full.Values {
-		if string(v.Value) == "12" {
-			keep = v.Op
-		}
-	}
-	contains(t, bob.run("conflicts", "resolve", id, "--keep", keep), "resolved by bob")
-	var price struct{ Content int }
-	if alice.json(&price, "doc", "get", "item/1", "--path", "/price"); price.Content != 12 {
-		t.Errorf("price %d", price.Content)
-	}
-	alice.fails("isn't open", "conflicts", "resolve", id, "--keep", keep)
-	alice.fails("either", "conflicts", "resolve", id)
-	contains(t, alice.run("conflicts", "--status", "open"), "no conflicts")
 }
 
 func TestImportOfFolder(t *testing.T) {

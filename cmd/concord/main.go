@@ -22,6 +22,8 @@ type commands struct {
 	Doc       docCommand       `cmd:"" help:"Read, change, import and delete documents of a running server."`
 	Conflicts conflictsCommand `cmd:"" help:"List, count and decide conflicts."`
 	Token     tokenCommand     `cmd:"" help:"Sign a token with the configured secret."`
+	Backup    backupCommand    `cmd:"" help:"Write a backup of a server, running or not."`
+	Restore   restoreCommand   `cmd:"" help:"Make a data folder of backups."`
 	Check     checkCommand     `cmd:"" help:"Verify every record of a data folder; the server must be stopped."`
 	Bench     benchCommand     `cmd:"" help:"Measure a sync server: this one, or any that speaks the automerge-repo protocol."`
 	Version   kong.VersionFlag `help:"Print the version."`

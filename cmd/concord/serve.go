@@ -19,6 +19,7 @@ import (
 	"concord/internal/auth"
 	"concord/internal/config"
 	"concord/internal/documents"
+	"concord/internal/operator"
 	"concord/internal/snapshot"
 	"concord/store"
 	"concord/sync/hub"
@@ -101,6 +102,7 @@ type node struct {
 	pool     *snapshot.Pool // nil = no snapshots are written
 	verifier *auth.Verifier
 	hub      *hub.Hub
+	operator *operator.Server
 	api      *api.Server
 }
 
@@ -176,7 +178,12 @@ func openNode(ctx context.Context, cfg config.Serve, rules *guard.Rules, log *sl
 		MaxMessage:    int(cfg.MaxMessage),
 		Version:       version, Logger: log,
 	})
-	return &node{cfg: cfg, log: log, store: st, pool: pool, verifier: verifier, hub: h, api: server}, nil
+	socket, err := operator.Serve(cfg.Data, st, log)
+	if err != nil {
+		h.Close()
+		return nil, err
+	}
+	return &node{operator: socket, cfg: cfg, log: log, store: st, pool: pool, verifier: verifier, hub: h, api: server}, nil
 }
 
 // openPool starts what writes snapshots; nil when nothing is to.
@@ -265,6 +272,7 @@ func (n *node) run(ctx context.Context, listener net.Listener) error {
 		cancel()
 	}
 	_ = server.Close()
+	n.operator.Close()
 	n.hub.Close()
 	if n.pool != nil {
 		n.pool.Close()
