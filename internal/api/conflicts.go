@@ -73,7 +73,7 @@ type conflictEntry struct {
 	Notes    []conflictNote  `json:"notes,omitempty"`
 }
 
-type conflictFilter struct {
+type ConflictFilter struct {
 	Document string    `query:"document" doc:"ID of a document."`
 	Type     string    `query:"type" doc:"Type of the documents."`
 	Field    string    `query:"field" doc:"As in the field of a conflict."`
@@ -86,7 +86,7 @@ type conflictFilter struct {
 }
 
 type conflictsInput struct {
-	conflictFilter
+	ConflictFilter
 	Values bool   `query:"values" doc:"With the values of each."`
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 	Cursor string `query:"cursor" maxLength:"256" doc:"The next of the page before."`
@@ -99,14 +99,14 @@ type conflictsOutput struct {
 	}
 }
 
-type conflictInput struct {
+type ConflictInput struct {
 	ID string `path:"id" minLength:"32" maxLength:"32" pattern:"^[0-9a-f]{32}$" doc:"ID of the conflict." example:"5d41402abc4b2a76b9719d911017c592"`
 }
 
 type conflictOutput struct{ Body conflictEntry }
 
 // filter reads the query of a list.
-func (f conflictFilter) filter(p auth.Principal) (conflict.Filter, error) {
+func (f ConflictFilter) filter(p auth.Principal) (conflict.Filter, error) {
 	out := conflict.Filter{
 		Type: f.Type, Field: f.Field, User: f.User, Kind: conflict.Kind(f.Kind), Status: conflict.Status(f.Status),
 		Assignee: f.Assignee, From: f.From, To: f.To, MayOpen: mayOpen(p),
@@ -135,7 +135,7 @@ func (s *Server) registerConflicts(rest huma.API) {
 	huma.Register(rest, op, s.listConflicts)
 	op = s.operation(rest, "get-conflict", http.MethodGet, "/v1/conflicts/{id}", "Get a conflict with all its values", "")
 	op.Errors = append(op.Errors, http.StatusNotFound)
-	huma.Register(rest, op, func(ctx context.Context, in *conflictInput) (*conflictOutput, error) {
+	huma.Register(rest, op, func(ctx context.Context, in *ConflictInput) (*conflictOutput, error) {
 		x, err := conflict.ParseID(in.ID)
 		if err != nil {
 			return nil, errNoConflict

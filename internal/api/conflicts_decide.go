@@ -11,7 +11,7 @@ import (
 )
 
 type resolveInput struct {
-	conflictInput
+	ConflictInput
 	Body struct {
 		Keep  string          `json:"keep,omitempty" maxLength:"256" doc:"The op of the value to keep; a deletion can be kept, too. Of a lost edit: edits brings the object back with them, removal leaves it removed."`
 		Value json.RawMessage `json:"value,omitempty" doc:"Another value, as JSON. Either keep or value is needed."`
@@ -19,14 +19,14 @@ type resolveInput struct {
 }
 
 type assignInput struct {
-	conflictInput
+	ConflictInput
 	Body struct {
 		User string `json:"user" maxLength:"256" doc:"Who is to look at it; empty for nobody." example:"carol"`
 	}
 }
 
 type commentInput struct {
-	conflictInput
+	ConflictInput
 	Body struct {
 		Text string `json:"text" minLength:"1" maxLength:"4096" example:"Asked the customer: 1,200 is right."`
 	}

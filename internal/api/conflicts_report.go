@@ -57,7 +57,7 @@ func (s *Server) registerConflictReports(rest huma.API) {
 	op = s.operation(rest, "export-conflicts", http.MethodGet, "/v1/conflicts.csv", "Get conflicts as CSV",
 		"Takes the filters of the list. Cells that a spreadsheet would run as formulas have an apostrophe in front.")
 	op.Responses = map[string]*huma.Response{"200": {Description: "A line of titles, and one for each value of each conflict.", Content: map[string]*huma.MediaType{"text/csv": {}}}}
-	huma.Register(rest, op, func(ctx context.Context, in *conflictFilter) (*huma.StreamResponse, error) {
+	huma.Register(rest, op, func(ctx context.Context, in *ConflictFilter) (*huma.StreamResponse, error) {
 		p := caller(ctx)
 		f, err := in.filter(p)
 		if err != nil {
