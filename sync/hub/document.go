@@ -25,8 +25,7 @@ type document struct {
 	removed  bool       // no longer in Hub.documents; look it up again
 	hot      bool       // in Hub.hot
 	links    []*link
-	purging  bool         // nothing is taken any more
-	purged   bool         // the document is gone for good
+	purging  bool         // nothing is taken any more: Purge deletes it
 	exists   bool         // at least one change is durable
 	graph    *crdt.Graph  // nil = not in memory
 	stored   store.Info   // as last read, and what was published since; without heads; valid with graph
@@ -257,7 +256,7 @@ func (d *document) generateOnce(l *link, older *olderChanges) (_ outgoing, err e
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	defer d.guard(&err)
-	if l.gone || d.purging {
+	if l.gone {
 		return outgoing{}, nil
 	}
 	if l.tell {

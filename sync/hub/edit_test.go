@@ -215,6 +215,14 @@ func TestEditCommitsRecordsWithIt(t *testing.T) {
 	if _, found, err := r.store.Document(keyOf(docB)); found || err != nil {
 		t.Errorf("second document exists: %v %v", found, err)
 	}
+	// A document that has one already goes on with its peers.
+	a := r.connect(alice(), "a", "")
+	a.request(docA)
+	a.quiet()
+	if _, err := r.hub.Edit(t.Context(), keyOf(docA), Edit{By: office, Records: []store.Record{ref}, Write: put("x", 1)}); !errors.Is(err, store.ErrExists) {
+		t.Errorf("second reference: %v", err)
+	}
+	a.save(docA, "y")
 	// Without a change.
 	note := store.Record{Table: store.TableConflictNotes, Key: slices.Concat(docA[:], make([]byte, 24)), Value: []byte("note")}
 	e, err := r.hub.Edit(t.Context(), keyOf(docA), Edit{By: office, Records: []store.Record{note}})

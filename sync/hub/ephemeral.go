@@ -32,9 +32,6 @@ func (p *peer) receiveEphemeral(m wire.Ephemeral) {
 func (d *document) others(but *link) []*peer {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.purged {
-		return nil
-	}
 	peers := make([]*peer, 0, len(d.links))
 	for _, l := range d.links {
 		if l != but {

@@ -12,7 +12,7 @@ import (
 // load brings the graph into memory.
 func (d *document) load() error {
 	d.lastUsed.Store(d.hub.opts.Now().UnixNano())
-	if d.purging || d.purged {
+	if d.purging {
 		return fmt.Errorf("read document %s: %w", d.key.Document, ErrPurged)
 	}
 	if d.graph != nil {

@@ -56,7 +56,7 @@ func (d *document) lastMessage(settled chan<- error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
-	case d.purging || d.purged:
+	case d.purging:
 		return ErrPurged
 	case len(d.pending) == 0 && d.appends > 0:
 		return errors.New("an abandoned write is still under way")
@@ -95,7 +95,7 @@ func (d *document) goneForGood(err error) {
 	defer d.mu.Unlock()
 	d.purging = false
 	if err == nil {
-		d.purged, d.exists = true, false
+		d.exists = false
 		d.refused = refusals{}
 		d.dropLocked()
 	}

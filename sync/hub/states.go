@@ -10,9 +10,6 @@ import (
 // They needn't be durable at once: an older state costs a few more bytes when
 // the device comes back, never a change.
 func (d *document) saveLocked(links []*link) {
-	if d.purged {
-		return
-	}
 	var states []store.SyncState
 	for _, l := range links {
 		if l.unsaved {

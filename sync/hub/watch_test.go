@@ -64,7 +64,7 @@ func (w *recording) Records() []store.Record {
 	return records
 }
 
-func (w *recording) Size() int { return 1000 }
+func (w *recording) Size() int { return 1 << 20 }
 
 func (r *recorder) all() []Applied {
 	r.mu.Lock()
@@ -136,7 +136,7 @@ func TestLedgerIsToldOfEveryChange(t *testing.T) {
 			t.Errorf("record of change %d: %q", i, kept[string(a.Change.Hash[:16])])
 		}
 	}
-	if size := r.hub.Stats().CacheBytes; size < 1000 {
+	if size := r.hub.Stats().CacheBytes; size < 1<<20 {
 		t.Errorf("the cache counts %d bytes, without the watcher", size)
 	}
 }
@@ -191,6 +191,12 @@ func TestSourceTellsOfStoredChanges(t *testing.T) {
 		info, _, err := r.store.Document(keyOf(docA))
 		return err == nil && info.SnapshotChanges > 0 && r.hub.Stats().CacheBytes == 0
 	})
+	d := r.hub.acquire(keyOf(docA))
+	d.mu.Lock()
+	if d.watcher != nil || d.ops != nil {
+		t.Error("the watcher outlives the op set")
+	}
+	d.mu.Unlock()
 	r.edit(docA, "x", 1)
 	err := r.hub.Read(t.Context(), keyOf(docA), func(d Reading) error {
 		ledger.mu.Lock()
@@ -226,6 +232,7 @@ func TestSourceTellsOfStoredChanges(t *testing.T) {
 type fence struct {
 	refuse error // of the answer
 	panics bool
+	judged []string // whose changes
 }
 
 type trespass struct {
@@ -241,6 +248,7 @@ func (f *fence) For(_, docType string) Guard {
 }
 
 func (f *fence) Judge(a Applied, before crdt.View) (all []Violation) {
+	f.judged = append(f.judged, a.User)
 	if slices.Contains(a.Roles, "boss") {
 		return nil
 	}
@@ -285,7 +293,8 @@ func invoice(t *testing.T, r *rig, doc id.DocumentID) Edited {
 }
 
 func TestGuardTakesChangesBack(t *testing.T) {
-	r, s := newHookedRig(t, Options{Guards: new(fence)})
+	rules := new(fence)
+	r, s := newHookedRig(t, Options{Guards: rules})
 	invoice(t, r, docA)
 	a, b := r.connect(alice(), "a", ""), r.connect(bob(), "b", "")
 	for _, c := range []*client{a, b} {
@@ -325,6 +334,9 @@ func TestGuardTakesChangesBack(t *testing.T) {
 	a.quiet()
 	if n := a.doc(docA).graph.Len(); n != 4 {
 		t.Errorf("%d changes: the answer was answered", n)
+	}
+	if want := []string{"bob", "alice"}; !slices.Equal(rules.judged, want) {
+		t.Errorf("changes of %q were judged, want %q", rules.judged, want)
 	}
 	var user string
 	if err := r.store.Attributions(keyOf(docA), 3, 4, func(r store.Run) error { user = r.User; return nil }); err != nil || user != "concord" {
