@@ -21,6 +21,7 @@ func (tx *Tx) Keep(obj OpID, key Key, value OpID) error {
 	case o.kind == ActionMakeList && key.IsElem:
 		for f := range tx.elements(obj) {
 			if f.id == key.Elem {
+				f = o.list.find(f.start)
 				now = f.shown
 				replace = func(kept []Item) { o.list.replace(f, kept) }
 				break
