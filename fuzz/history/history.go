@@ -17,6 +17,18 @@ type Shape struct {
 	Ops     int    // roughly how many ops; default 5 to 60
 	Actors  int    // default 2 to 6
 	Without Oddity // what not to put in; AllOddities for what clients write
+
+	Contested int // from 1: many write to few places, and the more rarely know of each other; 0 = no
+}
+
+func (s Shape) withDefaults(rng *rand.Rand) Shape {
+	if s.Ops == 0 {
+		s.Ops = 5 + rng.IntN(56)
+	}
+	if s.Actors == 0 {
+		s.Actors = 2 + rng.IntN(5)
+	}
+	return s
 }
 
 // History is a list of changes, dependencies first.
@@ -28,21 +40,12 @@ type History struct {
 // Random invents a history. The error names an op that crdt doesn't encode,
 // which is a fault of this package or of that one.
 func Random(rng *rand.Rand, s Shape) (*History, error) {
-	if s.Ops == 0 {
-		s.Ops = 5 + rng.IntN(56)
+	s = s.withDefaults(rng)
+	w := NewWriter(rng, s)
+	if err := w.Grow(s.Ops); err != nil {
+		return nil, err
 	}
-	if s.Actors == 0 {
-		s.Actors = 2 + rng.IntN(5)
-	}
-	w := newWorld(rng, s)
-	for written := 0; written < s.Ops; {
-		n, err := w.change()
-		if err != nil {
-			return nil, err
-		}
-		written += max(1, n)
-	}
-	return &History{Changes: w.encoded, Oddities: w.oddities}, nil
+	return w.History(), nil
 }
 
 // Bytes returns the changes as chunks.

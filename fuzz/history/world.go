@@ -26,6 +26,7 @@ type world struct {
 	me      *actor
 	startOp uint32
 	writing []crdt.Op
+	message string
 }
 
 type actor struct {
@@ -99,12 +100,7 @@ func (w *world) knows(change int) bool {
 func (w *world) change() (int, error) {
 	w.me = w.actors[w.rng.IntN(len(w.actors))]
 	w.meet()
-	w.startOp = 1
-	for i, known := range w.me.known {
-		if known {
-			w.startOp = max(w.startOp, w.maxOps[i]+1)
-		}
-	}
+	w.begin()
 	n := []int{1, 1, 1, 2, 2, 3, 5, 8}[w.rng.IntN(8)]
 	if w.odd(OddEmpty) {
 		n = 0
@@ -112,18 +108,36 @@ func (w *world) change() (int, error) {
 	if n > 0 && w.odd(OddGap) { // a gap before an empty change can't be saved
 		w.startOp += uint32(1 + w.rng.IntN(40))
 	}
-	w.writing = w.writing[:0]
 	if n > 0 && w.odd(OddChildFirst) {
 		w.childBeforeMake()
 	}
 	for len(w.writing) < n {
-		w.edit()
+		if w.shape.Contested > 0 {
+			w.contest()
+		} else {
+			w.edit()
+		}
 	}
 	return len(w.writing), w.commit()
 }
 
+// begin starts a change by an author who knows what he is to know.
+func (w *world) begin() {
+	w.startOp = 1
+	for i, known := range w.me.known {
+		if known {
+			w.startOp = max(w.startOp, w.maxOps[i]+1)
+		}
+	}
+	w.writing = w.writing[:0]
+}
+
 // meet has the author learn what some other actor knows, or everything.
 func (w *world) meet() {
+	if w.shape.Contested > 0 {
+		w.drift()
+		return
+	}
 	switch w.rng.IntN(8) {
 	case 0:
 		for i := range w.me.known {
@@ -162,8 +176,8 @@ func (w *world) deps() []crdt.Hash {
 
 func (w *world) commit() error {
 	w.me.seq++
-	meta := crdt.ChangeMeta{Deps: w.deps(), Actor: w.me.id, Seq: w.me.seq, StartOp: w.startOp, Time: 1_760_000_000}
-	if w.odd(OddMeta) {
+	meta := crdt.ChangeMeta{Deps: w.deps(), Actor: w.me.id, Seq: w.me.seq, StartOp: w.startOp, Time: 1_760_000_000, Message: w.message}
+	if w.message == "" && w.odd(OddMeta) {
 		meta.Message = w.string()
 		meta.Time = int64(w.rng.Uint64()) >> (11 + w.rng.IntN(50))
 	}
