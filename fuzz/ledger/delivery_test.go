@@ -125,9 +125,26 @@ func (d *delivery) step(r *rig) (more bool, err error) {
 	return len(d.parcels) > 0, nil
 }
 
+// settle waits until all is durable that can be. A hub that needs memory forgets
+// changes that wait for others, and asks for them again: as a client does that
+// listens, settle then sends all that should be there.
 func (d *delivery) settle(r *rig) error {
-	_, n := d.closed()
-	return r.durable(d.key, n)
+	have, n := d.closed()
+	var all []int
+	for i := range have {
+		if have[i] {
+			all = append(all, i)
+		}
+	}
+	for range 50 {
+		if done, err := r.durable(d.key, n); done || err != nil {
+			return err
+		}
+		if err := d.over(r, users[0], d.chunks(all)...); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%d changes don't become durable", n)
 }
 
 func (d *delivery) send(r *rig, parcel []int, user string) error {

@@ -136,17 +136,17 @@ func message(heads []crdt.Hash, chunks ...[]byte) []byte {
 	return (&protocol.Message{Version: protocol.V1, Heads: heads, Changes: chunks}).Append(nil)
 }
 
-// durable waits until a document has n changes.
-func (r *rig) durable(key store.DocKey, n int) error {
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Microsecond) {
+// durable waits for a while until a document has n changes.
+func (r *rig) durable(key store.DocKey, n int) (bool, error) {
+	for deadline := time.Now().Add(500 * time.Millisecond); ; time.Sleep(100 * time.Microsecond) {
 		info, _, err := r.store.Document(key)
 		switch {
-		case err != nil:
-			return err
-		case int(info.Changes) == n:
-			return nil
-		case int(info.Changes) > n || time.Now().After(deadline):
-			return fmt.Errorf("%d changes are durable instead of %d", info.Changes, n)
+		case err != nil || int(info.Changes) == n:
+			return err == nil, err
+		case int(info.Changes) > n:
+			return false, fmt.Errorf("%d changes are durable of %d", info.Changes, n)
+		case time.Now().After(deadline):
+			return false, nil
 		}
 	}
 }
