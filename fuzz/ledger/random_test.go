@@ -223,7 +223,7 @@ func (r *runner) report(judge *Judge, s *Sample, diff string) {
 	small := &history.History{Changes: s.Changes}
 	tries := 0
 	small = small.Minimal(func(h *history.History) bool {
-		if tries++; tries > 300 {
+		if tries++; tries > 300 || crdt.New().Apply(h.Changes...) != nil {
 			return false
 		}
 		for n := range uint64(3) {
