@@ -158,7 +158,7 @@ func (d *delivery) send(r *rig, parcel []int, user string) error {
 		_, err := r.hub.Import(ctx, d.key, hub.Author{User: user}, d.document(parcel), nil)
 		return err
 	case 2:
-		_, err := r.hub.Sync(ctx, hub.Session{Company: d.key.Company, User: user}, user+"'s tablet", d.key.Document, message(nil, chunks...))
+		_, err := r.hub.Sync(ctx, hub.Session{Company: d.key.Company, User: user}, user+"'s tablet", d.key.Document, message(d.sample.Changes[parcel[0]].Hash, chunks...))
 		return err
 	case 3:
 		return d.over(r, user, d.document(parcel))
@@ -175,7 +175,7 @@ func (d *delivery) send(r *rig, parcel []int, user string) error {
 
 // over sends chunks over a connection.
 func (d *delivery) over(r *rig, user string, chunks ...[]byte) error {
-	return r.pipe(d.key.Company, user).send(syncFrame(user, d.key.Document, message(nil, chunks...)))
+	return r.pipe(d.key.Company, user).send(syncFrame(user, d.key.Document, message(d.sample.Changes[0].Hash, chunks...)))
 }
 
 // chunks returns changes as they are or deflated.

@@ -33,7 +33,7 @@ type Verdict struct {
 func (j *Judge) Records(doc id.DocumentID, histories ...[]*crdt.Change) ([]Verdict, error) {
 	asked := make([]oracle.History, len(histories))
 	for i, changes := range histories {
-		asked[i].Document = doc
+		asked[i] = oracle.History{Document: doc, Changes: [][]byte{}}
 		for _, c := range changes {
 			asked[i].Changes = append(asked[i].Changes, c.Bytes())
 		}

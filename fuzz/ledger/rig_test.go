@@ -131,14 +131,14 @@ func (r *rig) pipe(company, user string) *pipe {
 	return p
 }
 
-// message is a sync message with some chunks.
-func message(heads []crdt.Hash, chunks ...[]byte) []byte {
-	return (&protocol.Message{Version: protocol.V1, Heads: heads, Changes: chunks}).Append(nil)
+// message is a sync message with some chunks, of somebody who has a change at least.
+func message(head crdt.Hash, chunks ...[]byte) []byte {
+	return (&protocol.Message{Version: protocol.V1, Heads: []crdt.Hash{head}, Changes: chunks}).Append(nil)
 }
 
 // durable waits for a while until a document has n changes.
 func (r *rig) durable(key store.DocKey, n int) (bool, error) {
-	for deadline := time.Now().Add(500 * time.Millisecond); ; time.Sleep(100 * time.Microsecond) {
+	for deadline := time.Now().Add(200 * time.Millisecond); ; time.Sleep(100 * time.Microsecond) {
 		info, _, err := r.store.Document(key)
 		switch {
 		case err != nil || int(info.Changes) == n:
