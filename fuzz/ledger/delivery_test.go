@@ -103,26 +103,24 @@ func (d *delivery) forgotten() {
 	}
 }
 
-// step delivers one parcel in some way and waits, mostly, until it is durable.
-// It reports whether there are more.
-func (d *delivery) step(r *rig) (more bool, err error) {
-	if len(d.parcels) == 0 {
-		return false, nil
-	}
-	parcel := d.parcels[0]
-	d.parcels = d.parcels[1:]
-	for _, i := range parcel {
-		d.sent[i] = true
-	}
-	if err := d.send(r, parcel, users[d.rng.IntN(len(users))]); err != nil {
-		return false, fmt.Errorf("deliver changes %v: %w", parcel, err)
-	}
-	if d.rng.IntN(3) > 0 || len(d.parcels) == 0 {
-		if err := d.settle(r); err != nil {
-			return false, err
+// some delivers parcels until there are none, or for a while.
+func (d *delivery) some(r *rig, part bool) error {
+	for len(d.parcels) > 0 && !(part && d.rng.IntN(4) == 0) {
+		parcel := d.parcels[0]
+		d.parcels = d.parcels[1:]
+		for _, i := range parcel {
+			d.sent[i] = true
+		}
+		if err := d.send(r, parcel, users[d.rng.IntN(len(users))]); err != nil {
+			return fmt.Errorf("deliver changes %v: %w", parcel, err)
+		}
+		if d.rng.IntN(3) == 0 {
+			if err := d.settle(r); err != nil {
+				return err
+			}
 		}
 	}
-	return len(d.parcels) > 0, nil
+	return d.settle(r)
 }
 
 // settle waits until all is durable that can be. A hub that needs memory forgets

@@ -27,8 +27,9 @@ func (j *Judge) Samples(seed, first uint64, n int) ([]*Sample, error) {
 	for i := range list {
 		list[i] = &Sample{Number: first + uint64(i)}
 		rngs[i] = rand.New(rand.NewPCG(seed, list[i].Number))
-		writers[i] = history.NewWriter(rngs[i], shape(rngs[i]))
-		if err := writers[i].Grow(10 + rngs[i].IntN(50)); err != nil {
+		s := shape(rngs[i])
+		writers[i] = history.NewWriter(rngs[i], s)
+		if err := writers[i].Grow(10 + rngs[i].IntN(50) + 3*s.Actors); err != nil {
 			return nil, fmt.Errorf("sample %d: %w", list[i].Number, err)
 		}
 	}
@@ -46,10 +47,13 @@ func (j *Judge) Samples(seed, first uint64, n int) ([]*Sample, error) {
 }
 
 // shape leaves out what clients don't write in half of the samples. One of ten
-// isn't made for conflicts.
+// isn't made for conflicts, and in some there is a crowd.
 func shape(rng *rand.Rand) history.Shape {
 	s := history.Shape{Actors: 2 + rng.IntN(5)}
-	if rng.IntN(10) > 0 {
+	switch n := rng.IntN(40); {
+	case n == 0: // a crowd
+		s.Actors, s.Contested = 80, 20
+	case n < 36:
 		s.Contested = 1 + rng.IntN(6)
 	}
 	if rng.IntN(2) == 0 {

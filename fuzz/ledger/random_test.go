@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"concord/conflict"
 	"concord/crdt"
 	"concord/fuzz/history"
@@ -110,10 +112,10 @@ func deliver(t *testing.T, judge *Judge, samples []*Sample, rng *rand.Rand) (c *
 	}()
 	c = &comparison{rig: g, judge: judge, failed: map[*Sample]string{}}
 	for _, s := range samples {
-		c.deliveries = append(c.deliveries, newDelivery(fmt.Sprintf("company %d", s.Number), s, rng))
+		c.deliveries = append(c.deliveries, newDelivery(fmt.Sprintf("company %d", s.Number), s, rand.New(rand.NewPCG(rng.Uint64(), s.Number))))
 	}
 	for restarts := rng.IntN(4); ; restarts-- {
-		if err := c.round(rng, restarts > 0); err != nil {
+		if err := c.round(restarts > 0); err != nil {
 			return nil, err
 		}
 		if err := c.compare(fmt.Sprintf("%d restarts before the end", restarts)); err != nil {
@@ -152,32 +154,18 @@ type comparison struct {
 	decided    int // conflicts
 }
 
-// round delivers everything, or a part of it.
-func (c *comparison) round(rng *rand.Rand, part bool) error {
-	active := map[*delivery]bool{}
+// round delivers everything, or a part of it, all samples at the same time.
+func (c *comparison) round(part bool) error {
+	var all errgroup.Group
 	for _, d := range c.deliveries {
-		active[d] = true
-	}
-	for len(active) > 0 {
-		for _, d := range c.deliveries {
-			if !active[d] {
-				continue
-			}
-			more, err := d.step(c.rig)
-			if err != nil {
+		all.Go(func() error {
+			if err := d.some(c.rig, part); err != nil {
 				return fmt.Errorf("sample %d: %w", d.sample.Number, err)
 			}
-			if !more || part && rng.IntN(4) == 0 {
-				delete(active, d)
-			}
-		}
+			return nil
+		})
 	}
-	for _, d := range c.deliveries {
-		if err := d.settle(c.rig); err != nil {
-			return fmt.Errorf("sample %d: %w", d.sample.Number, err)
-		}
-	}
-	return nil
+	return all.Wait()
 }
 
 func (c *comparison) restart(rng *rand.Rand) error {
@@ -204,7 +192,7 @@ func (c *comparison) compare(when string) error {
 		if verdicts[i].Err != nil {
 			return fmt.Errorf("sample %d: %w", d.sample.Number, verdicts[i].Err)
 		}
-		got, err := c.rig.records(d.key.Company)
+		got, err := records(c.rig.ledger, d.key.Company)
 		diff := ""
 		if err != nil {
 			diff = err.Error()

@@ -29,7 +29,9 @@ type rig struct {
 	ledger *conflict.Ledger
 	pool   *snapshot.Pool
 	served sync.WaitGroup
-	pipes  map[string]*pipe
+
+	mu    sync.Mutex // guards the following field
+	pipes map[string]*pipe
 }
 
 func newRig(tb testing.TB, o hub.Options) (*rig, error) {
@@ -121,6 +123,8 @@ func (p *pipe) send(m wire.Message) error {
 // pipe returns the connection of a user of a company, a new one if there is none.
 func (r *rig) pipe(company, user string) *pipe {
 	name := company + "/" + user
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if p := r.pipes[name]; p != nil {
 		return p
 	}
@@ -151,16 +155,16 @@ func (r *rig) durable(key store.DocKey, n int) (bool, error) {
 	}
 }
 
-// records reads all that the ledger has about the document of a company.
-func (r *rig) records(company string) ([]Record, error) {
+// records reads all that a ledger has about the document of a company.
+func records(l *conflict.Ledger, company string) ([]Record, error) {
 	var list []Record
 	for cursor := ""; ; {
-		page, err := r.ledger.List(company, conflict.Filter{Cursor: cursor, Limit: 7})
+		page, err := l.List(company, conflict.Filter{Cursor: cursor, Limit: 7})
 		if err != nil {
 			return nil, fmt.Errorf("list conflicts: %w", err)
 		}
 		for _, listed := range page.Records {
-			c, err := r.ledger.Get(company, listed.ID, nil)
+			c, err := l.Get(company, listed.ID, nil)
 			if err != nil {
 				return nil, fmt.Errorf("get conflict %s: %w", listed.ID, err)
 			}
