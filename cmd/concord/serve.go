@@ -142,8 +142,9 @@ func openNode(ctx context.Context, cfg config.Serve, rules *guard.Rules, log *sl
 		}
 	}()
 	options := hubOptions(cfg, verifier, revocations, log)
+	guards := guard.New(rules)
 	if rules != nil {
-		options.Guards = guard.New(rules)
+		options.Guards = guards
 		log.Info("guards", "file", cfg.Rules, "count", len(rules.Guards))
 	}
 	pool, stats, err := openPool(cfg, st, log)
@@ -167,7 +168,7 @@ func openNode(ctx context.Context, cfg config.Serve, rules *guard.Rules, log *sl
 	server := api.New(api.Options{
 		Hub: h, Store: st, Snapshots: stats,
 		Documents: documents.New(h, st, documents.Options{PurgeRecords: ledger.PurgeRecords, Logger: log}),
-		Conflicts: ledger, Resolver: conflict.NewResolver(ledger, h, nil),
+		Conflicts: ledger, Resolver: conflict.NewResolver(ledger, h, nil), Proposals: guard.NewProposals(guards, ledger, h, nil),
 		Authenticator: auth.Authenticator{Verifier: verifier, Tickets: auth.NewTickets(auth.TicketOptions{Revocations: revocations})},
 		Revocations:   revocations,
 		Origins:       origins,

@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"concord/conflict"
+	"concord/conflict/guard"
 	"concord/crdt"
 	"concord/internal/auth"
 	"concord/internal/id"
@@ -191,9 +192,13 @@ func (s *Server) conflictError(doing string, err error) error {
 		return errNoConflict
 	case errors.Is(err, conflict.ErrNotOpen):
 		return huma.Error409Conflict("the conflict isn't open any more; read it again to see what became of it")
+	case errors.Is(err, guard.ErrForbidden):
+		return huma.Error403Forbidden(err.Error())
+	case errors.Is(err, guard.ErrGone):
+		return huma.Error409Conflict(err.Error())
 	case errors.Is(err, conflict.ErrCursor):
 		return huma.Error422UnprocessableEntity("cursor is none that an earlier page has given; leave it out to begin anew")
-	case errors.Is(err, conflict.ErrChoice), errors.Is(err, conflict.ErrNote):
+	case errors.Is(err, conflict.ErrChoice), errors.Is(err, conflict.ErrNote), errors.Is(err, guard.ErrNotProposal):
 		return huma.Error422UnprocessableEntity(err.Error())
 	}
 	return s.editError(doing, err)

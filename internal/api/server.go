@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"concord/conflict"
+	"concord/conflict/guard"
 	"concord/internal/auth"
 	"concord/internal/documents"
 	"concord/internal/snapshot"
@@ -35,6 +36,7 @@ type Options struct {
 	Snapshots     func() snapshot.Stats // nil = no snapshots are written
 	Conflicts     *conflict.Ledger
 	Resolver      *conflict.Resolver
+	Proposals     *guard.Proposals
 	Authenticator auth.Authenticator
 	Revocations   *auth.Revocations
 	Origins       auth.Origins
