@@ -99,7 +99,7 @@ func (c *listComparison) advance(id OpID) bool {
 		switch at := c.then.cursor.id; {
 		case at == to:
 			return visible
-		case visible && (c.only == nil || c.concerns(c.r.tx.s.actors.opID(at))):
+		case visible && c.concerns(c.r.tx.s.actors.opID(at)):
 			c.gap.missing = append(c.gap.missing, missingElement{at, c.then.found})
 		}
 	}

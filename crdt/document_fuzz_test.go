@@ -28,7 +28,16 @@ func FuzzParseDocument(f *testing.F) {
 	good := goodDocument()
 	f.Add(good.chunk(f).Data)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		d, err := parseDocument(righted(t, sealedData(data)), fuzzLimits, nil)
+		b := righted(t, sealedData(data))
+		d, err := parseDocument(b, fuzzLimits, nil)
+		changes := 0
+		infoErr := documentChunk(t, b).ReadChangeInfo(fuzzLimits, func(int, int64, []byte) error {
+			changes++
+			return nil
+		})
+		if err == nil && (infoErr != nil || changes != d.NumChanges) {
+			t.Fatalf("%d changes, then %v", changes, infoErr)
+		}
 		if err != nil {
 			var refusal *RefusalError
 			if d != nil || !errors.As(err, &refusal) {

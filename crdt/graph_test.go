@@ -325,6 +325,9 @@ func TestGraphMemory(t *testing.T) {
 		runtime.GC()
 		runtime.ReadMemStats(&before)
 		g := typing(t, n)
+		if i, ok := g.ChangeOf(OpID{1, "actor-00000000000"}); !ok || i != 0 { // lists the changes of each actor
+			t.Fatal(i, ok)
+		}
 		runtime.GC()
 		runtime.ReadMemStats(&after)
 		measured := int(after.HeapAlloc-before.HeapAlloc) / n

@@ -2,7 +2,6 @@ package crdt
 
 import (
 	"fmt"
-	"os"
 	"testing"
 )
 
@@ -69,14 +68,7 @@ func BenchmarkApply(b *testing.B) {
 }
 
 func BenchmarkReadOpSet(b *testing.B) {
-	raw, err := os.ReadFile("testdata/documents/history-10k.automerge")
-	if err != nil {
-		b.Fatal(err)
-	}
-	chunk, _, err := NextChunk(raw)
-	if err != nil {
-		b.Fatal(err)
-	}
+	chunk := documentChunk(b, documentFiles(b)["history-10k.automerge"])
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := chunk.ReadOpSet(Limits{}); err != nil {
@@ -86,14 +78,7 @@ func BenchmarkReadOpSet(b *testing.B) {
 }
 
 func BenchmarkParseOpSet(b *testing.B) {
-	raw, err := os.ReadFile("testdata/documents/history-10k.automerge")
-	if err != nil {
-		b.Fatal(err)
-	}
-	chunk, _, err := NextChunk(raw)
-	if err != nil {
-		b.Fatal(err)
-	}
+	chunk := documentChunk(b, documentFiles(b)["history-10k.automerge"])
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, _, err := chunk.ParseOpSet(Limits{}, nil); err != nil {
