@@ -15,6 +15,8 @@ type batch struct {
 	numbers map[numberKey]uint32
 	puts    int
 	failed  error
+
+	committed []func() // called right after the commit
 }
 
 func newBatch(tx *bbolt.Tx) *batch {

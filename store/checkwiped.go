@@ -22,6 +22,7 @@ const maxFound = 1000
 // ends of pages in use, and what is behind the last page.
 type search struct {
 	k      *recordChecker
+	wiping bool // some documents are not wiped
 	docs   []searchedDocument
 	prints []print
 	err    error
@@ -40,13 +41,15 @@ type print struct {
 }
 
 type searchedDocument struct {
-	key   []byte
-	salt  [saltSize]byte
-	found uint64 // windows
-	first int64  // offset of the first one
+	key  []byte
+	salt [saltSize]byte
+
+	found   uint64 // windows
+	unknown uint64 // those of them that were in a record of nobody knows whom
+	first   int64  // offset of the first one
 }
 
-func newSearch(k *recordChecker) *search { return &search{k: k} }
+func newSearch(k *recordChecker) *search { return &search{k: k, wiping: k.purging()} }
 
 // add takes a record of fingerprints, of documents in the order of their keys.
 func (s *search) add(key, payload []byte) {
@@ -88,8 +91,8 @@ func (s *search) finish() error {
 			name, _ := s.k.companyName(u32(d.key))
 			s.k.add(Fault{
 				Company: name, Document: id.DocumentID(d.key[companySize:]).String(), Advice: adviceWipe,
-				Problem: fmt.Sprintf("document is wiped, but %d pieces of its content are in unused parts of the file, the first at byte %d",
-					d.found, d.first),
+				Problem: fmt.Sprintf("document is wiped, but %d pieces of its content are in unused parts of the file, the first at byte %d"+
+					" (%d where a clone may have left them)", d.found, d.first, d.unknown),
 			})
 		}
 	}
@@ -165,10 +168,11 @@ func (s *search) region(offset int64, b []byte, stale bool) {
 		h = h*rollBase + uint64(c)
 	}
 	out := uint64(0)
+	// Zeros alone, of which there are most, give 0.
 	for i, c := range b[windowSize-1:] {
 		h = h*rollBase + uint64(c) - out*rollOut
 		out = uint64(b[i])
-		if r := uint32(h >> 32); bit(s.filter, uint64(r>>s.shift)) {
+		if r := uint32(h >> 32); h != 0 && bit(s.filter, uint64(r>>s.shift)) {
 			s.candidate(r, offset+int64(i), b[i:i+windowSize], stale)
 		}
 	}
@@ -179,8 +183,19 @@ func (s *search) candidate(roll uint32, offset int64, window []byte, stale bool)
 	i, ok := slices.BinarySearchFunc(s.prints, roll, func(p print, r uint32) int { return cmp.Compare(p.roll, r) })
 	for ; ok && i < len(s.prints) && s.prints[i].roll == roll; i++ {
 		d := &s.docs[s.prints[i].doc]
-		if d.found == maxFound || windowProof(d.salt[:], window) != s.prints[i].proof || stale && s.others(d.key, offset) {
+		if d.found == maxFound || windowProof(d.salt[:], window) != s.prints[i].proof {
 			continue
+		}
+		if stale {
+			record := s.record(offset)
+			switch {
+			case record == nil && s.wiping:
+				continue // may be of a clone that is being deleted
+			case record == nil:
+				d.unknown++
+			case !bytes.Contains(record, d.key[companySize:]): // where keys don't begin with it, it is in the value
+				continue
+			}
 		}
 		if d.found++; d.found == 1 {
 			d.first = offset
@@ -194,9 +209,9 @@ type staleLeaf struct {
 	b    []byte
 }
 
-// others tells whether what is at an offset in unused pages was in a record of another document: clones and documents
-// made from one template share bytes.
-func (s *search) others(key []byte, offset int64) bool {
+// record returns the record, with its key, that was at an offset in unused pages: clones, and documents made from one
+// template, share bytes. It is nil when the first of the record's pages has been used for something else.
+func (s *search) record(offset int64) []byte {
 	size := s.pages.meta.pageSize
 	at := offset - int64(s.lastLeaf.page)*size
 	if at < 0 || at >= int64(len(s.lastLeaf.b)) {
@@ -205,25 +220,24 @@ func (s *search) others(key []byte, offset int64) bool {
 	}
 	b := s.lastLeaf.b
 	if len(b) == 0 {
-		return false
+		return nil
 	}
 	for i := range int(native.Uint16(b[10:])) {
 		from := pageHeader + i*elementSize
 		if from+elementSize > len(b) {
-			return false
+			return nil
 		}
 		e := b[from:]
 		k, v, ok := cut(b, from, native.Uint32(e[4:]), native.Uint32(e[8:]), native.Uint32(e[12:]))
 		if !ok {
-			return false
+			return nil
 		}
 		start := from + int(native.Uint32(e[4:]))
-		if int64(start) <= at && at < int64(start+len(k)+len(v)) {
-			// Where keys don't begin with the document, the record names it elsewhere.
-			return !bytes.Contains(b[start:start+len(k)+len(v)], key[companySize:])
+		if end := start + len(k) + len(v); int64(start) <= at && at < int64(end) {
+			return b[start:end]
 		}
 	}
-	return false
+	return nil
 }
 
 // maxStale bounds how many pages are looked at for the first of those that a record was in.

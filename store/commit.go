@@ -121,7 +121,13 @@ func (s *Store) commit(group []*write) (err error) {
 	if b.puts == 0 {
 		return nil
 	}
-	return s.commitTx(tx)
+	if err := s.commitTx(tx); err != nil {
+		return err
+	}
+	for _, fn := range b.committed {
+		fn()
+	}
+	return nil
 }
 
 func (s *Store) commitTx(tx *bbolt.Tx) error {

@@ -31,6 +31,8 @@ func TestMain(m *testing.M) {
 	switch os.Getenv(childEnv) {
 	case "crash":
 		crashChild(os.Getenv(childDirEnv))
+	case "purge":
+		purgeChild(os.Getenv(childDirEnv))
 	case "full":
 		fullDiskChild(os.Getenv(childDirEnv))
 	default:

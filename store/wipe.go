@@ -27,6 +27,8 @@ import (
 const (
 	// fillPages is how many pages of filler one write has, so that others wait only a little for it.
 	fillPages = 64
+	// maxSlack bounds how much longer a wipe makes the file, in pages.
+	maxSlack = 4096
 	// clearRecords is how many records of filler one write deletes.
 	clearRecords = 1000
 	// fillerPerPage is how many records share a page of filler: bbolt puts no fewer on pages that it splits.
@@ -138,25 +140,26 @@ func (s *Store) overwrite() error {
 
 // filling is the state of one overwrite.
 type filling struct {
-	begun bool  // a commit has used pages since the old read transactions ended
-	full  bool  // and one has left none
-	end   int64 // bytes of the file that have to be in use
-	slack int   // pages to write beyond those that seem to be free
+	emptied bool  // a commit has left no free page, since the old read transactions ended
+	full    bool  // and the file is in use up to end
+	end     int64 // bytes
+	slack   int   // pages to write beyond those that seem to be free
 }
 
 // fill writes some filler, or finds that there is no free page.
 func (s *Store) fill(b *batch, f *filling) error {
-	free := s.db.Stats().FreePageN // after the commit before this one
-	if f.full = f.begun && free == 0 && b.tx.Size() >= f.end; f.full {
+	if f.full = f.emptied && b.tx.Size() >= f.end; f.full {
 		return nil
 	}
+	free := s.db.Stats().FreePageN // after the commit before this one
 	pages := free + int(max(0, f.end-b.tx.Size()))/s.pageSize()
 	if pages < fillPages {
 		// This commit may use more free pages than were counted: those that the one before it has freed.
-		f.slack = max(4, 2*f.slack)
+		f.slack = min(max(4, 2*f.slack), maxSlack)
 		pages += f.slack
 	}
-	f.begun = true
+	// What others commit next frees pages again.
+	b.committed = append(b.committed, func() { f.emptied = f.emptied || s.db.Stats().FreePageN == 0 })
 	return b.putFiller(min(pages, max(fillPages, f.slack)))
 }
 
