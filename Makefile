@@ -10,7 +10,7 @@ SUDO      := $(if $(filter 0,$(shell id -u)),,sudo)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help run build audit test deps check format vet lint vulns race fuzz fuzz-short differential crash bench bench-engine bench-peer clean
+.PHONY: help run build audit test deps check format vet lint vulns race fuzz fuzz-short differential ledger crash bench bench-engine bench-peer clean
 .DEFAULT_GOAL := help
 
 help: ## say what each target does
@@ -80,6 +80,12 @@ differential: export ROUNDTRIP_DOCUMENTS ?= 1000
 differential: export DIFFERENTIAL_SEED ?= $(shell date +%s)
 differential: deps ## compare crdt with automerge-js and automerge-go on 300,000 random histories
 	$(GO) test -count=1 -timeout 12h -v ./fuzz/differential
+
+ledger: export LEDGER_CONFLICTS ?= 100000
+ledger: export LEDGER_KILLS ?= 100
+ledger: export LEDGER_SEED ?= $(shell date +%s)
+ledger: deps ## compare the conflict ledger with an oracle over automerge-js: 100,000 conflicts, 100 kills
+	$(GO) test -count=1 -timeout 12h -v ./fuzz/ledger
 
 crash: ## kill the server 1,000 times under load, and 200 times amid snapshots, and look for lost changes
 	CRASH_CYCLES=1000 CRASH_SNAPSHOT_CYCLES=200 $(GO) test -count=1 -timeout 2h -v -run TestCrash ./e2e/crash

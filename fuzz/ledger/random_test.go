@@ -28,7 +28,7 @@ const batchSize = 20
 // made from, LEDGER_FIRST the number of the first sample.
 func TestLedger(t *testing.T) {
 	r := &runner{
-		t: t, want: int64(node.Setting(t, "LEDGER_CONFLICTS", 1_000)), seed: uint64(node.Setting(t, "LEDGER_SEED", 1)),
+		t: t, want: int64(node.Setting(t, "LEDGER_CONFLICTS", 600)), seed: uint64(node.Setting(t, "LEDGER_SEED", 1)),
 		counts: map[string]int{},
 	}
 	r.next.Store(uint64(node.Setting(t, "LEDGER_FIRST", batchSize)) / batchSize)
@@ -59,6 +59,8 @@ type runner struct {
 	seed uint64
 	next atomic.Uint64 // batch
 	done atomic.Int64  // conflicts
+
+	reported atomic.Bool // a difference, in full
 
 	mu     sync.Mutex // guards the following field
 	counts map[string]int
@@ -206,9 +208,14 @@ func (c *comparison) compare(when string) error {
 	return nil
 }
 
-// report shows a difference with the smallest history that still has one.
+// report shows a difference, the first one with the smallest history that still
+// has one.
 func (r *runner) report(judge *Judge, s *Sample, diff string) {
 	small := &history.History{Changes: s.Changes}
+	if !r.reported.CompareAndSwap(false, true) {
+		r.t.Errorf("sample %d of seed %d: %s", s.Number, r.seed, strings.TrimSpace(diff))
+		return
+	}
 	tries := 0
 	small = small.Minimal(func(h *history.History) bool {
 		if tries++; tries > 300 || crdt.New().Apply(h.Changes...) != nil {
