@@ -82,9 +82,9 @@ func TestPurgedDocumentStaysAway(t *testing.T) {
 		t.Errorf("sync: %v", err)
 	}
 	// Another company may have a document with this ID.
-	other := Session{Company: "other", User: "olaf"}
-	if _, err := r.hub.Import(t.Context(), other.docKey(docA), office, first.Bytes(), nil); err != nil {
-		t.Errorf("another company's: %v", err)
+	elsewhere := Session{Company: "other", User: "olaf"}
+	if got, err := r.hub.Import(t.Context(), elsewhere.docKey(docA), office, other(t, "oooo", 1).Save(), nil); err != nil || got.New != 1 {
+		t.Errorf("another company's: %+v %v", got, err)
 	}
 	for _, c := range []*client{a, b, late} {
 		c.leaveSocket()
