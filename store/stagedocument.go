@@ -212,7 +212,8 @@ func (s *stage) takeEnd([]byte) error {
 	if s.doc = nil; d.skip {
 		return nil
 	}
-	if d.next != d.doc.changes || d.runs != d.doc.changes || len(d.change) > 0 || d.bytes != d.doc.bytes {
+	whole := d.next == d.doc.changes && d.runs == d.doc.changes && len(d.change) == 0 && d.bytes == d.doc.bytes
+	if d.snap.changes > 0 && (d.snap.chunk == 0 || d.snap.graph == 0) || !whole {
 		return fmt.Errorf("document %s isn't whole: %w", id.DocumentID(d.key[companySize:]), ErrBackup)
 	}
 	s.putRun(d)

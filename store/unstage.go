@@ -73,6 +73,19 @@ func (u *unstaging) whole() error {
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	documents, err := u.reader.bucket(documentsBucket)
+	if err != nil {
+		return err
+	}
+	err = documents.ForEach(func(k, _ []byte) error {
+		if st, err := u.state(k); err != nil || st.keep || st.purged {
+			return err
+		}
+		return fmt.Errorf("document %s isn't in the manifest: %w", id.DocumentID(k[companySize:]), ErrBackup)
+	})
 	if err != nil || u.o.Company == "" {
 		return err
 	}
