@@ -183,7 +183,16 @@ func busyStore(t testing.TB) (s *Store, dir string) {
 	return s, dir
 }
 
+// mustPurge purges a document and waits until it is wiped.
 func mustPurge(t testing.TB, s *Store, d DocKey) {
+	t.Helper()
+	startPurge(t, s, d)
+	if err := s.AwaitWipe(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func startPurge(t testing.TB, s *Store, d DocKey) {
 	t.Helper()
 	p := Purge{By: "admin", At: testTime, Reason: "asked for", Audit: []AuditEntry{auditEntry(ActionPurge)}}
 	for _, r := range oneOfEach(d.Document[0]) {
@@ -193,9 +202,6 @@ func mustPurge(t testing.TB, s *Store, d DocKey) {
 	}
 	if err := wait(t, func(done func(error)) error { return s.Purge(t.Context(), d, p, done) }); err != nil {
 		t.Fatalf("purge: %v", err)
-	}
-	if err := s.AwaitWipe(t.Context(), d); err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -408,8 +414,11 @@ func TestBackupWhileOthersWrite(t *testing.T) {
 	var b bytes.Buffer
 	writes := 0
 	w := slowWriter{&b, func() {
+		if n := s.db.Stats().OpenTxN; writes == 2 && n > 0 { // before the purge, nobody else reads
+			t.Errorf("%d read transactions are open while the backup is written", n)
+		}
 		if writes++; writes == 3 {
-			mustPurge(t, s, doc("acme", 39)) // would wait for ever if a read transaction were open
+			startPurge(t, s, doc("acme", 39))
 			mustPut(t, s, appendOf(doc("acme", 50), 0, 1))
 		}
 	}}
