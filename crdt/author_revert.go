@@ -18,8 +18,9 @@ import (
 // pointer, too: they are those of the other view; one that it doesn't have is an
 // index of the present. Maps on the way may have been made anew.
 //
-// It is an error if the object that holds the place is gone. Revert its place, or
-// one around it, then.
+// It is an error if the object that holds the place is gone; nothing has been
+// written then, and the place of that object, or one around it, may be reverted
+// instead.
 func (tx *Tx) Revert(pointer string, to View) error {
 	if to.s != tx.s {
 		return fmt.Errorf("revert %q: the view is of another document", pointer)
