@@ -63,7 +63,7 @@ func (m memory) stored(t testing.TB, doc id.DocumentID) (records []ledger.Record
 				r.Closer = h.Closer.Change
 			}
 		}
-		r.Values = m.values(t, row.Key)
+		r.Values = m.values(t, h)
 		if len(r.Values) != h.Values {
 			t.Errorf("conflict %s has %d values, says %d", h.ID, len(r.Values), h.Values)
 		}
@@ -78,30 +78,17 @@ func (m memory) stored(t testing.TB, doc id.DocumentID) (records []ledger.Record
 	return records
 }
 
-func (m memory) values(t testing.TB, prefix []byte) (values []ledger.Value) {
+func (m memory) values(t testing.TB, h head) (values []ledger.Value) {
 	t.Helper()
-	var ops []crdt.OpID
-	err := m.Scan("", store.TableConflictValues, store.Range{Prefix: prefix}, func(key, value []byte) error {
-		var v Value
-		if err := decodeJSON(value, &v); err != nil {
-			return err
-		}
-		op, err := parseOp(v.Op)
-		if err != nil {
-			return err
-		}
-		ops = append(ops, op)
+	c, err := New(m).Get(company, h.ID, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range c.Sides {
 		if v.Action != "set" && v.Action != "inc" && v.Action != "mark" {
 			v.Value = nil
 		}
 		values = append(values, ledger.Value{Op: v.Op, Action: v.Action, Value: v.Value})
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !slices.IsSortedFunc(ops, crdt.OpID.Compare) {
-		t.Errorf("values aren't ascending: %v", ops)
 	}
 	return values
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"concord/crdt"
 	"concord/internal/id"
 	"concord/store"
 )
@@ -179,26 +180,58 @@ func (f *Filter) passes(r *Record) bool {
 
 // record reads a record; false if there is none, or none that people see.
 func (l *Ledger) record(company string, doc id.DocumentID, x ID) (Record, bool, error) {
-	key := recordKey(doc, x)
-	value, ok, err := l.store.Get(company, store.TableConflicts, key)
-	if err != nil || !ok {
+	var r Record
+	ok, err := l.read(company, doc, x, &r)
+	if !ok || err != nil {
 		return Record{}, false, err
+	}
+	r.Document, r.ID = doc, x
+	r.Assignee, err = l.assignee(company, doc, x)
+	return r, err == nil, err
+}
+
+// read decodes what is stored of a record into a Record or a head.
+func (l *Ledger) read(company string, doc id.DocumentID, x ID, to any) (ok bool, err error) {
+	value, ok, err := l.store.Get(company, store.TableConflicts, recordKey(doc, x))
+	if err != nil || !ok {
+		return false, err
 	}
 	s, text, err := splitRecord(value)
 	if err != nil {
-		return Record{}, false, fmt.Errorf("conflict %s: %w: %w", x, store.ErrCorrupt, err)
+		return false, fmt.Errorf("conflict %s: %w: %w", x, store.ErrCorrupt, err)
 	}
 	if !s.has(flagReal) {
-		return Record{}, false, nil
+		return false, nil
 	}
-	var r Record
-	if err := decodeJSON(text, &r); err != nil {
-		return Record{}, false, fmt.Errorf("conflict %s: %w", x, err)
+	if err := decodeJSON(text, to); err != nil {
+		return false, fmt.Errorf("conflict %s: %w", x, err)
 	}
-	r.Document, r.ID = doc, x
-	assignee, _, err := l.store.Get(company, store.TableConflictNotes, append(key, assigneeSuffix...))
-	r.Assignee = string(assignee)
-	return r, err == nil, err
+	return true, nil
+}
+
+func (l *Ledger) assignee(company string, doc id.DocumentID, x ID) (string, error) {
+	user, _, err := l.store.Get(company, store.TableConflictNotes, append(recordKey(doc, x), assigneeSuffix...))
+	return string(user), err
+}
+
+// sides calls fn with the values of a record: those within it first.
+func (l *Ledger) sides(company string, h *head, fn func(Value) error) error {
+	for _, v := range h.Sides {
+		if err := fn(v); err != nil {
+			return err
+		}
+	}
+	if h.Values == len(h.Sides) {
+		return nil
+	}
+	part := store.Range{Prefix: recordKey(h.Document, h.ID)}
+	return l.store.Scan(company, store.TableConflictValues, part, func(_, value []byte) error {
+		var v Value
+		if err := decodeJSON(value, &v); err != nil {
+			return err
+		}
+		return fn(v)
+	})
 }
 
 // find returns the document of a conflict; false if there is no such conflict.
@@ -233,21 +266,28 @@ func (l *Ledger) get(company string, x ID, mayOpen func(id.DocumentID) bool) (c 
 	if !ok || mayOpen != nil && !mayOpen(doc) {
 		return c, ErrNotFound
 	}
-	if c.Record, ok, err = l.record(company, doc, x); err != nil {
+	var h head
+	if ok, err := l.read(company, doc, x, &h); err != nil {
 		return c, err
 	} else if !ok {
 		return c, ErrNotFound
 	}
-	part := store.Range{Prefix: recordKey(doc, x)}
-	err = l.store.Scan(company, store.TableConflictValues, part, func(_, value []byte) error {
-		var v Value
-		err := decodeJSON(value, &v)
-		c.Sides = append(c.Sides, v)
+	h.Document, h.ID = doc, x
+	c.Record = h.Record
+	if c.Assignee, err = l.assignee(company, doc, x); err != nil {
+		return c, err
+	}
+	var ops []crdt.OpID
+	err = l.sides(company, &h, func(v Value) error {
+		op, err := parseOp(v.Op)
+		i, _ := slices.BinarySearchFunc(ops, op, crdt.OpID.Compare)
+		ops, c.Sides = slices.Insert(ops, i, op), slices.Insert(c.Sides, i, v)
 		return err
 	})
 	if err != nil {
 		return c, err
 	}
+	part := store.Range{Prefix: recordKey(doc, x)}
 	err = l.store.Scan(company, store.TableConflictNotes, part, func(key, value []byte) error {
 		if bytes.Equal(key[recordSize:], assigneeSuffix) {
 			return nil

@@ -203,6 +203,15 @@ func TestVerify(t *testing.T) {
 		return n
 	}
 	d := disputed(t, 3)
+	for i := range maxSides + 3 { // more than a record holds
+		c, err := crdt.EncodeChange(crdt.ChangeMeta{Actor: crdt.ActorID(fmt.Sprint("crowd", i)), Seq: 1, StartOp: 1},
+			[]crdt.Op{{Action: crdt.ActionSet, Key: crdt.MapKey("crowd"), Value: crdt.IntValue(int64(i))}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.apply(c)
+	}
+	d.commit()
 	d.store.put([]store.Record{
 		{Table: store.TableConflictNotes, Key: append(slices.Clone(d.store[store.TableConflicts][0].Key), "12345678abc"...), Value: mustJSON(Note{Text: "hm"})},
 		{Table: store.TableConflictNotes, Key: append(slices.Clone(d.store[store.TableConflicts][0].Key), assigneeSuffix...), Value: []byte("dora")},

@@ -150,7 +150,11 @@ func (c *run) value(e *entry, w crdt.Write, field string, removal bool) error {
 	if i, ok := slices.BinarySearch(h.Users, v.User); !ok && len(h.Users) < MaxUsers {
 		h.Users = slices.Insert(h.Users, i, v.User)
 	}
-	c.rows = append(c.rows, valueRecord(c.key.Document, e.id, w.ID, v))
+	if len(h.Sides) < maxSides {
+		h.Sides = append(h.Sides, v)
+	} else {
+		c.rows = append(c.rows, valueRecord(c.key.Document, e.id, w.ID, v))
+	}
 	return nil
 }
 

@@ -16,7 +16,7 @@ import (
 //
 //	conflicts        16B document, 16B conflict → record, see state
 //	                 16B document, 16B conflict, 'r', 4B first op, 4B seq, actor → change that resolves it, or wants to
-//	conflict-values  16B document, 16B conflict, 4B counter, actor → value
+//	conflict-values  16B document, 16B conflict, 4B counter, actor → value, if it isn't in the record
 //	conflict-times   8B milliseconds since 1970 when it was opened, 16B document, 16B conflict → nothing
 //	                 8B beginning of the conflict with the first bit set, 16B document, 16B conflict → nothing
 //	conflict-notes   16B document, 16B conflict, 8B milliseconds, 8B random → comment
@@ -86,7 +86,12 @@ type head struct {
 	By     *resolution `json:"by,omitempty"`   // what resolved it
 	Tops   []string    `json:"tops,omitempty"` // the last writes of the episode; nil if there are too many
 	Update bool        `json:"update,omitempty"`
+	Sides  []Value     `json:"sides,omitempty"` // the first values; further ones have records of their own
 }
+
+// maxSides is how many values are kept within a record: most have no more, and a
+// page of the file is spared.
+const maxSides = 4
 
 // resolution is a change that closes a record.
 type resolution struct {

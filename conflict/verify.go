@@ -65,7 +65,7 @@ func (v *verifier) record(company string, key, value []byte) error {
 	if err != nil || !s.has(flagReal) {
 		return err
 	}
-	r := &verified{values: h.Values}
+	r := &verified{values: h.Values - len(h.Sides)}
 	copy(r.timeKey[:], timeKey(h.Opened, h.Document, h.ID))
 	v.seen[verifiedKey{company, h.Document, h.ID}] = r
 	return nil

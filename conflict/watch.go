@@ -272,12 +272,7 @@ func (w *watcher) values(e *entry) (map[crdt.OpID]struct{}, error) {
 		return e.body.values, nil
 	}
 	values := make(map[crdt.OpID]struct{})
-	part := store.Range{Prefix: recordKey(w.key.Document, e.id)}
-	err := w.ledger.store.Scan(w.key.Company, store.TableConflictValues, part, func(key, value []byte) error {
-		var v struct{ Op string }
-		if err := decodeJSON(value, &v); err != nil {
-			return err
-		}
+	err := w.ledger.sides(w.key.Company, &e.body.head, func(v Value) error {
 		op, err := parseOp(v.Op)
 		values[op] = struct{}{}
 		return err
