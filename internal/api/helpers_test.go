@@ -12,6 +12,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"concord/conflict"
 	"concord/internal/auth"
 	"concord/internal/documents"
 	"concord/internal/id"
@@ -91,10 +92,12 @@ func newRig(tb testing.TB, s settings) *rig {
 	must(err)
 	verifier, err := auth.New(tb.Context(), auth.Options{Secret: secret, Revocations: revocations})
 	must(err)
-	r.hub, err = hub.New(r.store, hub.Options{MaxMessage: s.maxMessage, HandshakeTimeout: s.handshake, Revoked: Revoked(revocations)})
+	ledger := conflict.New(r.store)
+	r.hub, err = hub.New(r.store, hub.Options{Ledger: ledger, MaxMessage: s.maxMessage, HandshakeTimeout: s.handshake, Revoked: Revoked(revocations)})
 	must(err)
 	r.api = New(Options{
-		Hub: r.hub, Store: r.store, Documents: documents.New(r.hub, r.store, documents.Options{}), MaxMessage: s.maxMessage,
+		Hub: r.hub, Store: r.store, Documents: documents.New(r.hub, r.store, documents.Options{PurgeRecords: ledger.PurgeRecords}), MaxMessage: s.maxMessage,
+		Conflicts: ledger, Resolver: conflict.NewResolver(ledger, r.hub, nil),
 		Authenticator: auth.Authenticator{Verifier: verifier, Tickets: auth.NewTickets(auth.TicketOptions{Revocations: revocations})},
 		Revocations:   revocations, Origins: origins, Proxies: proxies, Connections: auth.NewConnLimiter(s.perIP),
 		PingInterval: s.pingInterval, PingTimeout: s.pingTimeout, Version: "test",

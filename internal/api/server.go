@@ -89,6 +89,7 @@ func New(o Options) *Server {
 	s.registerDocuments(rest)
 	s.registerConflicts(rest)
 	s.registerHealth(rest)
+	illustrate(rest.OpenAPI())
 	mux.Handle("GET /docs", docsHandler(rest.OpenAPI()))
 	mux.HandleFunc("GET /v1/sync", s.serveSync)
 	mux.Handle("GET /metrics", s.metricsHandler())

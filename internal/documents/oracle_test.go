@@ -134,7 +134,7 @@ func (r *rig) authors(t *testing.T, doc received, at []crdt.Hash) []string {
 	if err != nil || b.LeftOut {
 		t.Fatal(b.LeftOut, err)
 	}
-	var lines []string
+	lines := []string{}
 	for _, v := range b.Values {
 		line := v.Path
 		if v.Length > 0 {
