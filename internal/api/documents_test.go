@@ -41,7 +41,7 @@ func (r *rig) request(method, path, bearer, body string, headers ...string) answ
 	if a.Raw, err = io.ReadAll(res.Body); err != nil {
 		r.tb.Fatal(err)
 	}
-	if strings.HasSuffix(res.Header.Get("Content-Type"), "json") {
+	if strings.HasSuffix(res.Header.Get("Content-Type"), "json") && res.Header.Get("Content-Type") != ndjson {
 		d := json.NewDecoder(bytes.NewReader(a.Raw))
 		d.UseNumber()
 		if err := d.Decode(&a.JSON); err != nil && !strings.Contains(err.Error(), "max depth") {

@@ -13,6 +13,7 @@ import (
 	"github.com/coder/websocket"
 
 	"concord/conflict"
+	"concord/conflict/guard"
 	"concord/internal/auth"
 	"concord/internal/documents"
 	"concord/internal/id"
@@ -46,6 +47,16 @@ func (s savedRevocations) Save(ctx context.Context, r auth.Revocation) error {
 	}
 	return <-done
 }
+
+// exampleRules are the rules under which the examples of proposals are made.
+const exampleRules = `
+guards:
+  - name: approved orders are final
+    type: order
+    when: /approved == true
+    lock: [/total]
+    except: {roles: [admin]}
+`
 
 // settings are what tests vary.
 type settings struct {
@@ -93,11 +104,14 @@ func newRig(tb testing.TB, s settings) *rig {
 	verifier, err := auth.New(tb.Context(), auth.Options{Secret: secret, Revocations: revocations})
 	must(err)
 	ledger := conflict.New(r.store)
-	r.hub, err = hub.New(r.store, hub.Options{Ledger: ledger, MaxMessage: s.maxMessage, HandshakeTimeout: s.handshake, Revoked: Revoked(revocations)})
+	rules, err := guard.Parse("rules.yaml", []byte(exampleRules))
+	must(err)
+	guards := guard.New(rules)
+	r.hub, err = hub.New(r.store, hub.Options{Ledger: ledger, Guards: guards, MaxMessage: s.maxMessage, HandshakeTimeout: s.handshake, Revoked: Revoked(revocations)})
 	must(err)
 	r.api = New(Options{
 		Hub: r.hub, Store: r.store, Documents: documents.New(r.hub, r.store, documents.Options{PurgeRecords: ledger.PurgeRecords}), MaxMessage: s.maxMessage,
-		Conflicts: ledger, Resolver: conflict.NewResolver(ledger, r.hub, nil),
+		Conflicts: ledger, Resolver: conflict.NewResolver(ledger, r.hub, nil), Proposals: guard.NewProposals(guards, ledger, r.hub, nil),
 		Authenticator: auth.Authenticator{Verifier: verifier, Tickets: auth.NewTickets(auth.TicketOptions{Revocations: revocations})},
 		Revocations:   revocations, Origins: origins, Proxies: proxies, Connections: auth.NewConnLimiter(s.perIP),
 		PingInterval: s.pingInterval, PingTimeout: s.pingTimeout, Version: "test",
