@@ -1,10 +1,13 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"math"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -176,6 +179,43 @@ func BenchmarkSnapshot(b *testing.B) {
 			}
 			b.ReportMetric(float64(usual.Microseconds())/1000, "usual-ms")
 			b.ReportMetric(float64(worst.Microseconds())/1000, "worst-ms")
+		})
+	}
+}
+
+// BenchmarkBackup backs up many small documents, and restores them.
+func BenchmarkBackup(b *testing.B) {
+	for _, docs := range []int{1000, 10_000} {
+		b.Run(fmt.Sprintf("docs=%d", docs), func(b *testing.B) {
+			s := open(b, b.TempDir(), Options{})
+			for i := range docs {
+				d := doc("acme", byte(i))
+				d.Document[1] = byte(i >> 8)
+				if err := s.Append(b.Context(), appendOf(d, 0, 20), nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+			mustPut(b, s, appendOf(doc("globex", 1), 0, 1))
+			var restoring time.Duration
+			for b.Loop() {
+				backup := new(bytes.Buffer)
+				if _, err := s.Backup(b.Context(), backup, BackupOptions{}); err != nil {
+					b.Fatal(err)
+				}
+				b.SetBytes(int64(backup.Len()))
+				b.StopTimer()
+				start := time.Now()
+				dir := filepath.Join(b.TempDir(), "restored")
+				if _, err := Restore(b.Context(), dir, []io.Reader{backup}, RestoreOptions{}); err != nil {
+					b.Fatal(err)
+				}
+				restoring = time.Since(start)
+				b.StartTimer()
+			}
+			b.ReportMetric(float64(restoring.Milliseconds()), "restore-ms")
+			if err := s.Close(); err != nil {
+				b.Error(err)
+			}
 		})
 	}
 }

@@ -81,4 +81,11 @@
 // An append extends the last run when user and device are the same and the entries stay within 256 bytes, so that a
 // keystroke's attribution costs some 4 bytes where a record of its own would cost 68; users and devices are labels for
 // the same reason.
+//
+// # Backups
+//
+// A backup is a stream of frames with checksums, which frame.go describes. It holds the whole store as it was at one
+// moment, but for sync states, or what was new since the backup before; Restore makes a folder of a full one and those
+// that continue it. A backup keeps what was in it: a document that is purged later is still in the older ones, and only
+// a restore that has the last one, with its tombstone, leaves it out.
 package store
