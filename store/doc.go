@@ -49,6 +49,12 @@
 //	audit              4B company, 8B sequence                     32B hash of the entry before, 8B time, 16B document;
 //	                                                               user and action as 2B length and text; detail
 //	audit-heads        4B company                                  8B last sequence, 32B hash of that entry
+//	tombstones         4B company, 16B document                    8B time, 8B time of the wipe or 0, 16B salt; by whom
+//	                                                               and reason as 2B length and text
+//	wipes              4B company, 16B document                    8B one window in so many is kept, 8B windows, 4B
+//	                                                               fingerprints, 4B records of these
+//	fingerprints       4B company, 16B document, 4B number         4B rolling hash and 8B proof for each
+//	filler             8B number                                   zeros
 //	tables             4B company, key                             value
 //
 // Changes are numbered from 0 without gaps. A snapshot replaces the first of them: it covers the indexes below its
@@ -66,6 +72,13 @@
 // what the record of the next one begins with. The first one begins with the SHA-256 of "concord audit", a zero byte and
 // the name of the company. An entry that was changed, removed or put between is found by walking the chain; one that was
 // removed at the end, by audit-heads.
+//
+// A purge writes a document's tombstone, which stays for ever, and deletes its record in documents. A record in wipes says
+// that others may be left, or pages with what they held: these are deleted in small transactions, with some
+// fingerprints of their content taken, and then filler takes the place of every free page and is deleted. All of that
+// goes on after the next start. A fingerprint is of 32 bytes of key and value: the upper half of their polynomial in
+// 0x9e3779b97f4a7c15 modulo 2^64, and the start of the SHA-256 of salt and bytes. Check looks for them in all that is no
+// record. What the fingerprints can't tell: copies of the file, and what a disk or file system keeps of former blocks.
 //
 // A record in editors says that the user has changed the document. It is written with the first run of theirs in
 // attributions, and so holds what these do, in another order.

@@ -378,6 +378,28 @@ func TestWipeAwaitsReaders(t *testing.T) {
 	closeAndCheck(t, s, dir)
 }
 
+// TestWipeBesideAWriter has another write commit between any two of the wipe's, and free pages each time.
+func TestWipeBesideAWriter(t *testing.T) {
+	rng := newRand(t, 7)
+	dir := t.TempDir()
+	s := open(t, dir, Options{})
+	d, other := doc("acme", 1), doc("acme", 2)
+	mustPut(t, s, secretAppend(rng, d, 0, slices.Repeat([]int{3000}, 300)...))
+	purge(t, s, d, purgeOf)
+	wiped := make(chan error, 1)
+	go func() { wiped <- s.AwaitWipe(context.Background(), d) }()
+	for first := uint64(0); len(wiped) == 0 && first < 10_000; first++ {
+		mustPut(t, s, secretAppend(rng, other, first, 20_000))
+	}
+	if len(wiped) == 0 {
+		t.Fatal("the wipe doesn't end")
+	}
+	if err := <-wiped; err != nil || inFile(t, dir, d) > 0 {
+		t.Errorf("%d canaries after the wipe, %v", inFile(t, dir, d), err)
+	}
+	closeAndCheck(t, s, dir)
+}
+
 // TestCloseDuringWipe closes stores with a wipe at any stage; the last one finishes it.
 func TestCloseDuringWipe(t *testing.T) {
 	rng := newRand(t, 4)
