@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf16"
 
 	"github.com/google/go-cmp/cmp"
@@ -69,12 +70,14 @@ func TestPastAgainstAutomergeJS(t *testing.T) {
 type received struct {
 	Document
 	by map[crdt.Hash]string
+	// then is what the document held after each import.
+	then map[time.Time]string
 }
 
 // receive imports a history bit by bit, for several users.
 func (r *rig) receive(rng *rand.Rand, h *history.History, ref string) received {
 	r.tb.Helper()
-	doc := received{by: make(map[crdt.Hash]string)}
+	doc := received{by: make(map[crdt.Hash]string), then: make(map[time.Time]string)}
 	rest := h.Changes
 	for len(rest) > 0 {
 		n := 1 + rng.IntN(min(len(rest), 10))
@@ -84,12 +87,13 @@ func (r *rig) receive(rng *rand.Rand, h *history.History, ref string) received {
 			file = append(file, change.Bytes()...)
 			doc.by[change.Hash] = c.User
 		}
-		r.tick()
+		when := r.tick()
 		got, err := r.Import(r.tb.Context(), c, Import{File: file, Type: "past", Ref: ref})
 		if err != nil || got.New != n {
 			r.tb.Fatalf("%+v %v", got, err)
 		}
 		doc.Document, rest = got.Document, rest[n:]
+		doc.then[when] = r.json(doc.Document, At{}, "")
 	}
 	return doc
 }
@@ -104,6 +108,11 @@ func (r *rig) comparePast(t *testing.T, js *oracle.Engine, rng *rand.Rand, h *hi
 	states, err := js.Past(file, heads)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for when, want := range doc.then {
+		if got := r.json(doc.Document, At{Time: when}, ""); got != want {
+			t.Errorf("at %v:\n%s\nthen:\n%s", when, got, want)
+		}
 	}
 	var last []crdt.Hash
 	for i, state := range states {
