@@ -57,7 +57,7 @@ func (j *judge) Answer([]hub.Violation) *hub.Answer {
 	if len(targets) == 0 {
 		return nil
 	}
-	p := &proposing{document: j.document, now: now, wanted: texts(j.graph.StagedHeads())}
+	p := &proposing{document: j.document, graph: j.graph, content: j.content, now: now, wanted: texts(j.graph.StagedHeads())}
 	goals := make([]goal, len(targets))
 	for i := range targets {
 		goals[i] = targets[i].goal
@@ -106,6 +106,9 @@ func (b *breach) target(now crdt.View) (t target, ok bool) {
 		return t, false
 	}
 	t.pointer, t.field = pathOf(now, b.way)
+	if t.has && !t.wants {
+		t.pointer, t.field = pathOf(b.base, b.way)
+	}
 	return t, true
 }
 

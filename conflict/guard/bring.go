@@ -14,44 +14,56 @@ type goal struct {
 	to  crdt.View
 }
 
+// removal is an element that has to go.
+type removal struct {
+	list  crdt.OpID
+	index int // now
+}
+
+// reversal is a place that has to become what it was.
+type reversal struct {
+	pointer string // in to
+	to      crdt.View
+	index   int // of an element, in to
+}
+
 // bring writes what leads to goals whose places aren't in each other; now is the
 // content without what it writes.
 func bring(tx *crdt.Tx, now crdt.View, goals []goal) error {
-	type removal struct {
-		list  crdt.OpID
-		index int
-	}
-	var removals []removal
-	var pointers []string
-	var views []crdt.View
-	for _, g := range goals {
-		if n := len(g.way); n > 0 && g.way[n-1].key.IsElem {
-			if s := g.way[n-1]; !visible(g.to, s) {
-				if index, shown, _ := now.IndexOf(s.object, s.key.Elem); shown {
-					removals = append(removals, removal{s.object, index})
-				}
-				continue
-			}
-		}
-		pointer, _ := pathOf(g.to, g.way)
-		pointers, views = append(pointers, pointer), append(views, g.to)
-	}
-	// From the end of each list, so that the indexes before stay what they are.
-	slices.SortFunc(removals, func(a, b removal) int { return cmp.Compare(b.index, a.index) })
+	removals, reversals := plan(now, goals)
 	for _, r := range removals {
 		if err := tx.DeleteRange(r.list, r.index, 1); err != nil {
 			return err
 		}
 	}
-	for i, pointer := range pointers {
-		if err := tx.Revert(pointer, views[i]); err != nil {
+	for _, r := range reversals {
+		if err := tx.Revert(r.pointer, r.to); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func visible(v crdt.View, s step) bool {
-	_, visible, _ := v.IndexOf(s.object, s.key.Elem)
-	return visible
+// plan returns what has to be done, in order: removals from the end of lists, so
+// that the indexes before stay what they are, and then what is made again, from
+// the begin, so that it stands in its old order.
+func plan(now crdt.View, goals []goal) (removals []removal, reversals []reversal) {
+	for _, g := range goals {
+		r := reversal{to: g.to}
+		if n := len(g.way); n > 0 && g.way[n-1].key.IsElem {
+			s := g.way[n-1]
+			was := false
+			if r.index, was, _ = g.to.IndexOf(s.object, s.key.Elem); !was {
+				if index, is, _ := now.IndexOf(s.object, s.key.Elem); is {
+					removals = append(removals, removal{s.object, index})
+				}
+				continue
+			}
+		}
+		r.pointer, _ = pathOf(g.to, g.way)
+		reversals = append(reversals, r)
+	}
+	slices.SortStableFunc(removals, func(a, b removal) int { return cmp.Compare(b.index, a.index) })
+	slices.SortStableFunc(reversals, func(a, b reversal) int { return cmp.Compare(a.index, b.index) })
+	return removals, reversals
 }

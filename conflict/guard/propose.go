@@ -3,6 +3,7 @@ package guard
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"slices"
 	"unicode/utf8"
 
 	"concord/conflict"
@@ -14,23 +15,34 @@ import (
 // proposing makes the proposals of one answer.
 type proposing struct {
 	document id.DocumentID
-	now      crdt.View
-	wanted   []string // heads
+	graph    *crdt.Graph
+	content  *crdt.OpSet
+	now      crdt.View // before the answer
+	wanted   []string  // heads
 	list     []proposal
 	audit    []store.AuditEntry
 }
 
 type proposal struct {
-	record conflict.Record
-	side   conflict.Value
+	record  conflict.Record
+	side    conflict.Value
+	deleted *element // that has to be made anew; nil for other places
+}
+
+// element is one that a list had.
+type element struct {
+	list  crdt.OpID
+	index int
 }
 
 // proposalID returns the first 16 bytes of SHA-256("guarded" 0x00 ‖ 16B document ‖
-// rule ‖ 0x00 ‖ path ‖ 0x00 ‖ 32B change).
-func proposalID(doc id.DocumentID, rule, path string, change crdt.Hash) conflict.ID {
+// rule ‖ 0x00 ‖ object ‖ 0x00 ‖ key ‖ 0x00 ‖ 32B change), object and key as in the
+// record.
+func proposalID(doc id.DocumentID, rule, object, key string, change crdt.Hash) conflict.ID {
 	b := append([]byte("guarded\x00"), doc[:]...)
-	b = append(append(b, rule...), 0)
-	b = append(append(b, path...), 0)
+	for _, s := range []string{rule, object, key} {
+		b = append(append(b, s...), 0)
+	}
 	sum := sha256.Sum256(append(b, change[:]...))
 	return conflict.ID(sum[:16])
 }
@@ -39,7 +51,7 @@ func proposalID(doc id.DocumentID, rule, path string, change crdt.Hash) conflict
 func (p *proposing) add(b *breach, t *target) {
 	last := &b.last
 	r := conflict.Record{
-		ID: proposalID(p.document, b.rule.Name, t.pointer, last.change), Document: p.document,
+		Document: p.document,
 		Kind: conflict.Guarded, Status: conflict.Open, Type: last.docType,
 		Object: "_root", Field: t.field, Path: t.pointer,
 		Users: []string{last.user}, Opened: last.received, Updated: last.received,
@@ -48,6 +60,7 @@ func (p *proposing) add(b *breach, t *target) {
 	if n := len(b.way); n > 0 {
 		r.Object, r.Key = written(b.way[n-1])
 	}
+	r.ID = proposalID(p.document, r.Rule, r.Object, r.Key, last.change)
 	if t.has {
 		before := conflict.Show(b.base, t.guarded)
 		r.Before, r.Winner = &before, &before
@@ -59,7 +72,13 @@ func (p *proposing) add(b *breach, t *target) {
 	if t.wants {
 		side.Shown, side.Action = conflict.Show(p.now, t.wanted), actions[t.wanted.Kind]
 	}
-	p.list = append(p.list, proposal{r, side})
+	x := proposal{record: r, side: side}
+	if n := len(b.way); n > 0 && b.way[n-1].key.IsElem && t.has && !t.wants {
+		s := b.way[n-1]
+		index, _, _ := b.base.IndexOf(s.object, s.key.Elem)
+		x.deleted = &element{s.object, index}
+	}
+	p.list = append(p.list, x)
 	p.audit = append(p.audit, store.AuditEntry{
 		Time: last.received, User: last.user, Action: store.ActionRevert, Document: p.document,
 		Detail: detail("proposal", r.ID.String(), "rule", b.rule.Name, "path", t.pointer, "change", side.Change, "device", last.device),
@@ -99,6 +118,7 @@ func (p *proposing) records(answer crdt.Hash) (all []store.Record) {
 	if answer == (crdt.Hash{}) {
 		return nil
 	}
+	p.remade()
 	for _, x := range p.list {
 		x.record.Proposal.Answer = answer.String()
 		records, err := conflict.Insert(x.record, []conflict.Value{x.side})
@@ -108,6 +128,29 @@ func (p *proposing) records(answer crdt.Hash) (all []store.Record) {
 		all = append(all, records...)
 	}
 	return all
+}
+
+// remade gives proposals to delete an element the element that the answer, which
+// was staged last, has made in its place.
+func (p *proposing) remade() {
+	deleted := map[crdt.OpID][]*proposal{} // by list
+	for i := range p.list {
+		if e := p.list[i].deleted; e != nil {
+			deleted[e.list] = append(deleted[e.list], &p.list[i])
+		}
+	}
+	answer := p.graph.Staged() - 1
+	actor, _ := p.graph.Author(answer)
+	start := p.graph.StartOp(answer)
+	for list, proposals := range deleted {
+		slices.SortFunc(proposals, func(a, b *proposal) int { return a.deleted.index - b.deleted.index })
+		for e := range p.content.View().Elements(list, 0) {
+			if e.ID.Actor == actor && e.ID.Counter >= start && len(proposals) > 0 {
+				_, proposals[0].record.Key = written(step{list, crdt.ElemKey(e.ID)})
+				proposals = proposals[1:]
+			}
+		}
+	}
 }
 
 // cut shortens a text to n bytes.
