@@ -79,7 +79,7 @@ var laws = []law{
 // and send their changes late, in batches and out of order. GUARD_EDITS says how
 // many edits are to be undone, GUARD_SEED replays a run.
 func TestRandomEdits(t *testing.T) {
-	seed, want := rand.Uint64(), 400
+	seed, want := rand.Uint64(), 120
 	if s := os.Getenv("GUARD_SEED"); s != "" {
 		n, err := strconv.ParseUint(s, 10, 64)
 		if err != nil {
