@@ -164,7 +164,7 @@ func (p *Proposals) write(tx *crdt.Tx, r hub.Reading, c *conflict.Conflict, by B
 	}
 	wanted, err := r.At(heads)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrGone, err)
 	}
 	if n := len(way); n > 0 {
 		if obj := way[n-1].object; r.View.Reach(obj) != crdt.Shown || wanted.Reach(obj) != crdt.Shown {
