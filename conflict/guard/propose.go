@@ -52,7 +52,7 @@ func (p *proposing) add(b *breach, t *target) {
 	last := &b.last
 	r := conflict.Record{
 		Document: p.document,
-		Kind: conflict.Guarded, Status: conflict.Open, Type: last.docType,
+		Kind:     conflict.Guarded, Status: conflict.Open, Type: last.docType,
 		Object: "_root", Field: t.field, Path: t.pointer,
 		Users: []string{last.user}, Opened: last.received, Updated: last.received,
 		Rule: b.rule.Name, Proposal: &conflict.Proposal{Guarded: texts(b.heads), Wanted: p.wanted},
