@@ -280,7 +280,6 @@ func (c *run) swallow(at *conflicts, i int, e *entry, others []crdt.Write) error
 	for _, w := range others {
 		byOp[w.ID] = w
 	}
-	grown := false
 	for _, other := range rest {
 		values, err := c.values(other)
 		if err != nil {
@@ -295,7 +294,6 @@ func (c *run) swallow(at *conflicts, i int, e *entry, others []crdt.Write) error
 				return err
 			}
 			c.rows = append(c.rows, store.Record{Table: store.TableConflictValues, Key: valueKey(c.key.Document, other.id, op)})
-			grown = true
 		}
 		e.body.Update = e.body.Update || other.body.Update
 		if len(values) > 0 && other.body.Opened.Before(e.body.Opened) {
@@ -304,9 +302,6 @@ func (c *run) swallow(at *conflicts, i int, e *entry, others []crdt.Write) error
 		if err := c.drop(other, e); err != nil {
 			return err
 		}
-	}
-	if grown {
-		return c.redecide(e)
 	}
 	return nil
 }

@@ -210,7 +210,7 @@ func (c *run) closeLost(at *conflicts, op crdt.OpID) error {
 		if !e.next.IsZero() && e.next.Compare(op) < 0 {
 			continue
 		}
-		if covers, err := c.covers(&c.concurrent, e); err != nil {
+		if covers, err := c.covers(e); err != nil {
 			return err
 		} else if covers {
 			if err := c.closeBy(e, op); err != nil {

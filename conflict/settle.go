@@ -33,7 +33,7 @@ func (c *run) resolution() resolution {
 	change := c.a.Change
 	return resolution{
 		Closer:   Closer{User: c.a.User, Device: c.a.Device, Change: change.Hash.String()},
-		Received: c.a.Received, Index: c.a.Index, Start: change.StartOp, Seq: change.Seq, Actor: []byte(change.Actor),
+		Received: c.a.Received, Start: change.StartOp, Seq: change.Seq, Actor: []byte(change.Actor),
 	}
 }
 
@@ -41,33 +41,22 @@ func (r *resolution) compare(other *resolution) int {
 	return cmp.Or(cmp.Compare(r.Start, other.Start), bytes.Compare(r.Actor, other.Actor), cmp.Compare(r.Seq, other.Seq))
 }
 
-// want remembers a change whose message resolves a conflict.
-func (w *watcher) want(x ID, r resolution) {
-	const perResolution = 300
-	if w.wanted == nil {
-		w.wanted = make(map[ID][]resolution)
-	}
-	w.wanted[x] = append(w.wanted[x], r)
-	w.size += perResolution
-}
-
-// decide takes notice of the change's message. There may be no such conflict
-// yet: a record that grows by old values alone looks at what was wanted before.
+// decide takes notice of the change's message. Messages that came before needn't
+// be looked at again: a record never grows but by a value of the change that has
+// just come, and that nothing has seen before.
 func (c *run) decide() error {
 	x, ok := resolvedBy(c.a.Change.Message)
 	if !ok {
 		return nil
 	}
-	r := c.resolution()
-	c.want(x, r)
-	c.rows = append(c.rows, store.Record{Table: store.TableConflicts, Key: resolutionKey(c.key.Document, x, &r), Value: mustJSON(&r)})
 	e := c.byID[x]
 	if e == nil {
 		return nil
 	}
-	if covers, err := c.covers(&c.concurrent, e); !covers || err != nil {
+	if covers, err := c.covers(e); !covers || err != nil {
 		return err
 	}
+	r := c.resolution()
 	if e.body.By == nil || r.compare(e.body.By) < 0 {
 		e.body.By = &r
 		c.touch(e)
@@ -75,47 +64,15 @@ func (c *run) decide() error {
 	return nil
 }
 
-// redecide looks again at what was to resolve a record whose values are more now.
-func (c *run) redecide(e *entry) error {
-	if err := c.open(e); err != nil {
-		return err
-	}
-	e.body.By = nil
-	for i := range c.wanted[e.id] {
-		r := &c.wanted[e.id][i]
-		if e.body.By != nil && r.compare(e.body.By) > 0 {
-			continue
-		}
-		others := concurrency{}
-		g := c.a.Graph
-		deps := g.Dependencies(r.Index)
-		hashes := make([]crdt.Hash, len(deps))
-		for n, d := range deps {
-			hashes[n] = g.HashAt(int(d))
-		}
-		for _, other := range g.Concurrent(hashes, r.Index) {
-			others.add(g, other)
-		}
-		covers, err := c.covers(&others, e)
-		if err != nil {
-			return err
-		}
-		if covers {
-			e.body.By = r
-		}
-	}
-	return nil
-}
-
-// covers reports whether a change has all values of an entry among its
-// ancestors or is their change, given the ops that it hasn't.
-func (c *run) covers(others *concurrency, e *entry) (bool, error) {
+// covers reports whether the change has all values of an entry among its
+// ancestors, or is their change.
+func (c *run) covers(e *entry) (bool, error) {
 	values, err := c.values(e)
-	if err != nil || others.empty() {
+	if err != nil || c.concurrent.empty() {
 		return err == nil, err
 	}
 	for op := range values {
-		if others.has(op) {
+		if c.concurrent.has(op) {
 			return false, nil
 		}
 	}

@@ -15,7 +15,6 @@ import (
 // Keys of the tables, each after the company:
 //
 //	conflicts        16B document, 16B conflict → record, see state
-//	                 16B document, 16B conflict, 'r', 4B first op, 4B seq, actor → change that resolves it, or wants to
 //	conflict-values  16B document, 16B conflict, 4B counter, actor → value, if it isn't in the record
 //	conflict-times   8B milliseconds since 1970 when it was opened, 16B document, 16B conflict → nothing
 //	                 8B beginning of the conflict with the first bit set, 16B document, 16B conflict → nothing
@@ -73,12 +72,6 @@ func idNumber(x ID) uint64 { return binary.BigEndian.Uint64(x[:]) | idBit }
 
 const idBit = 1 << 63
 
-func resolutionKey(doc id.DocumentID, x ID, r *resolution) []byte {
-	key := append(recordKey(doc, x), 'r')
-	key = binary.BigEndian.AppendUint32(key, r.Start)
-	return appendActor(binary.BigEndian.AppendUint32(key, r.Seq), crdt.ActorID(r.Actor))
-}
-
 // head is the part of a stored record that isn't kept in memory.
 type head struct {
 	Record
@@ -97,7 +90,6 @@ const maxSides = 4
 type resolution struct {
 	Closer
 	Received time.Time `json:"received"`
-	Index    int       `json:"index"` // of the change in the document
 	Start    uint32    `json:"start"` // its first op
 	Seq      uint32    `json:"seq"`
 	Actor    []byte    `json:"actor"`
@@ -185,9 +177,6 @@ func Replace(r Record) store.Record {
 func (l *Ledger) PurgeRecords(company string, doc id.DocumentID) ([]store.Record, error) {
 	var records []store.Record
 	err := l.store.Scan(company, store.TableConflicts, store.Range{Prefix: doc[:]}, func(key, value []byte) error {
-		if len(key) != recordSize {
-			return nil
-		}
 		s, h, err := decodeRecord(key, value)
 		if err == nil && s.has(flagReal) {
 			records = append(records, indexRecords(&h, false)...)

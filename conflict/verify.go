@@ -55,11 +55,8 @@ func (v *verifier) record(company string, key, value []byte) error {
 	if key == nil {
 		return v.end()
 	}
-	if len(key) < recordSize {
+	if len(key) != recordSize {
 		return errMalformed
-	}
-	if len(key) > recordSize {
-		return decodeJSON(value, new(resolution))
 	}
 	s, h, err := decodeRecord(key, value)
 	if err != nil || !s.has(flagReal) {

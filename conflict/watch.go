@@ -36,7 +36,6 @@ type watcher struct {
 	places map[place]*conflicts
 	byID   map[ID]*entry
 	lost   map[crdt.OpID]*entry // by the object
-	wanted map[ID][]resolution  // changes whose messages resolve conflicts, whether there are such or not
 
 	branches branches
 	told     told
@@ -70,14 +69,6 @@ type body struct {
 // load takes a record from the store.
 func (w *watcher) load(key, value []byte) error {
 	_, x := splitKey(key)
-	if len(key) != recordSize {
-		var r resolution
-		if err := decodeJSON(value, &r); err != nil {
-			return err
-		}
-		w.want(x, r)
-		return nil
-	}
 	s, _, err := splitRecord(value)
 	if err != nil {
 		return fmt.Errorf("conflict %s: %w: %w", x, store.ErrCorrupt, err)
