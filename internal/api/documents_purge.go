@@ -16,8 +16,8 @@ type purgeInput struct {
 }
 
 type purgedView struct {
-	PurgedAt time.Time  `json:"purged_at"`
-	WipedAt  *time.Time `json:"wiped_at,omitempty" doc:"When nothing of the content was left in the server's file; missing while that is under way."`
+	PurgedAt time.Time  `json:"purgedAt"`
+	WipedAt  *time.Time `json:"wipedAt,omitempty" doc:"When nothing of the content was left in the server's file; missing while that is under way."`
 	By       string     `json:"by"`
 	Reason   string     `json:"reason,omitempty"`
 }

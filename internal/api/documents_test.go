@@ -152,7 +152,7 @@ func TestDeletedDocumentsAreGone(t *testing.T) {
 	r.request("DELETE", path, editor, "").want(t, 403)
 	r.request("DELETE", path, token(t, "other", "root", auth.RoleAdmin), "").want(t, 404)
 	gone := r.request("DELETE", path+"?reason=asked", admin, "").want(t, 200)
-	if again := r.request("DELETE", path, admin, "").want(t, 200); again.text("purged_at") != gone.text("purged_at") || again.text("reason") != `"asked"` {
+	if again := r.request("DELETE", path, admin, "").want(t, 200); again.text("purgedAt") != gone.text("purgedAt") || again.text("reason") != `"asked"` {
 		t.Errorf("%s, then %s", gone.Raw, again.Raw)
 	}
 	head := "?from=" + strings.Trim(made.Header.Get("ETag"), `"`)

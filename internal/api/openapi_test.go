@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -40,6 +41,46 @@ func TestOpenAPIDocument(t *testing.T) {
 		if !slices.Contains(operations, want) {
 			t.Errorf("%s is missing from %v", want, operations)
 		}
+	}
+}
+
+// Members of JSON are written likeThis, parameters in a URL like_this.
+func TestNamesInTheOpenAPIDocument(t *testing.T) {
+	var doc any
+	if err := json.Unmarshal([]byte(newRig(t, settings{}).body("/openapi.json")), &doc); err != nil {
+		t.Fatal(err)
+	}
+	camel, snake := regexp.MustCompile(`^[a-z][a-zA-Z0-9]*$`), regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)*$`)
+	members, parameters := 0, 0
+	var walk func(at string, v any)
+	walk = func(at string, v any) {
+		switch v := v.(type) {
+		case []any:
+			for _, e := range v {
+				walk(at, e)
+			}
+		case map[string]any:
+			if place, name := v["in"], v["name"]; place == "query" || place == "path" {
+				if parameters++; !snake.MatchString(name.(string)) {
+					t.Errorf("%s: parameter %s", at, name)
+				}
+			}
+			properties, _ := v["properties"].(map[string]any)
+			for name := range properties {
+				if members++; !camel.MatchString(name) {
+					t.Errorf("%s: member %s", at, name)
+				}
+			}
+			for key, e := range v {
+				if key != "example" && key != "examples" {
+					walk(at+"/"+key, e)
+				}
+			}
+		}
+	}
+	walk("", doc)
+	if members < 100 || parameters < 40 {
+		t.Errorf("only %d members and %d parameters were seen", members, parameters)
 	}
 }
 
