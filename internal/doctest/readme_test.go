@@ -42,7 +42,7 @@ func TestConfigurationTable(t *testing.T) {
 }
 
 // Variables that the documents name, and that aren't options of the server.
-var otherVariables = []string{"CONCORD_URL"} // of the sample
+var otherVariables = []string{"CONCORD_URL", "CONCORD_TOKEN"} // of the sample, and of commands that call a server
 
 func TestVariablesExist(t *testing.T) {
 	known := slices.Clone(otherVariables)
@@ -114,8 +114,8 @@ func anchors(text string) []string {
 
 var pathLike = regexp.MustCompile(`^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+/?$`)
 
-// mediaTypes begin what looks like a path and is none.
-var mediaTypes = []string{"application/", "text/"}
+// notPaths begin what looks like a path and is none: media types, and keys of documents.
+var notPaths = []string{"application/", "text/", "TYPE/REF", "invoice/2026-0815"}
 
 func TestPathsExist(t *testing.T) {
 	text := read(t, "README.md")
@@ -129,7 +129,7 @@ func TestPathsExist(t *testing.T) {
 	}
 	for _, word := range words {
 		for _, w := range strings.Fields(word) {
-			if !pathLike.MatchString(w) || slices.ContainsFunc(mediaTypes, func(p string) bool { return strings.HasPrefix(w, p) }) {
+			if !pathLike.MatchString(w) || slices.ContainsFunc(notPaths, func(p string) bool { return strings.HasPrefix(w, p) }) {
 				continue
 			}
 			if w == "bin/concord" { // made by make build
