@@ -85,9 +85,8 @@ func (s *Server) registerProposalDecisions(rest huma.API, decision func(name, pa
 func (s *Server) decideProposal(ctx context.Context, in *proposalInput, doing string,
 	do func(ctx context.Context, company string, x conflict.ID, by guard.By) (conflict.Conflict, error),
 ) (*conflictOutput, error) {
-	roles := caller(ctx).AllRoles()
 	return s.decide(ctx, in.ID, in.Device, doing, func(company string, x conflict.ID, by conflict.By) (conflict.Conflict, error) {
-		return do(ctx, company, x, guard.By{User: by.User, Device: by.Device, Roles: roles, MayOpen: by.MayOpen})
+		return do(ctx, company, x, guard.By{User: by.User, Device: by.Device, Roles: by.Roles, MayOpen: by.MayOpen})
 	})
 }
 
@@ -101,7 +100,7 @@ func (s *Server) decide(ctx context.Context, text, device, doing string, do func
 	if !p.CanWrite() {
 		return nil, errReadOnly
 	}
-	c, err := do(p.Company, x, conflict.By{User: p.User, Device: device, MayOpen: mayOpen(p)})
+	c, err := do(p.Company, x, conflict.By{User: p.User, Device: device, Roles: p.AllRoles(), MayOpen: mayOpen(p)})
 	if err != nil {
 		return nil, s.conflictError(doing, err)
 	}
