@@ -14,13 +14,11 @@ const (
 	ActionPurge           = "document.purge"
 	ActionRestore         = "document.restore"
 	ActionResolve         = "conflict.resolve"
-	ActionDismiss         = "conflict.dismiss"
 	ActionAcceptProposal  = "proposal.accept"
 	ActionDismissProposal = "proposal.dismiss"
 	ActionRevert          = "guard.revert"
 	ActionRevoke          = "token.revoke"
 	ActionDenied          = "access.denied"
-	ActionBackup          = "backup"
 	ActionImport          = "import"
 )
 

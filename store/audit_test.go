@@ -34,7 +34,7 @@ func auditOf(t testing.TB, s *Store, company string, from uint64) (list []AuditE
 func TestAudit(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, Options{})
-	first := AuditEntry{Time: testTime, Action: ActionBackup}
+	first := AuditEntry{Time: testTime, Action: ActionImport}
 	second := auditEntry(ActionPurge)
 	third := AuditEntry{Time: testTime.Add(-time.Hour), User: "bob", Action: ActionRevoke, Detail: json.RawMessage(`"x"`)}
 	mustPutRecords(t, s, "acme", nil, first, second)

@@ -236,6 +236,16 @@ func TestRevocations(t *testing.T) {
 	revoke(user)
 	revoke(foreign)
 	expect(token, user, foreign)
+	var told []string
+	if err := s.Audit("acme", 1, func(e AuditEntry) error {
+		told = append(told, e.Action+" "+e.User+" "+string(e.Detail))
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{`token.revoke root {"id":"jti","kind":"token"}`, `token.revoke  {"id":"jti","kind":"user"}`}, told); diff != "" {
+		t.Errorf("audit log (-want +got):\n%s", diff)
+	}
 
 	token.Until = now.Add(2 * time.Hour) // replaced, with its expiry
 	revoke(token)

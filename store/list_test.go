@@ -164,7 +164,7 @@ func TestFormat2(t *testing.T) {
 		}
 	}
 	mustPut(t, s, by("zoe", appendOf(doc("acme", 1), 30, 1)))
-	mustPutRecords(t, s, "acme", oneOfEach(1), auditEntry(ActionBackup))
+	mustPutRecords(t, s, "acme", oneOfEach(1), auditEntry(ActionImport))
 	if got := listOf(t, s, "acme", "zoe", 0); got != "1" {
 		t.Errorf("documents of zoe: %s", got)
 	}

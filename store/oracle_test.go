@@ -165,7 +165,7 @@ func (m *model) drawRecords(rt *rapid.T, company string, records *[]Record, audi
 		*records = append(*records, r)
 	}
 	for range rapid.IntRange(0, 2).Draw(rt, "entries") {
-		e := auditEntry(rapid.SampledFrom([]string{ActionBackup, ActionImport}).Draw(rt, "action"))
+		e := auditEntry(rapid.SampledFrom([]string{ActionRestore, ActionImport}).Draw(rt, "action"))
 		m.audit[company] = append(m.audit[company], e.Action)
 		*audit = append(*audit, e)
 	}

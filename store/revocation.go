@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -60,7 +61,7 @@ func (r Revocation) until() int64 {
 	return max(1, r.Until.UnixMilli())
 }
 
-// PutRevocation queues a revocation, and removes those that have expired.
+// PutRevocation queues a revocation with its audit entry, and removes those that have expired.
 func (s *Store) PutRevocation(ctx context.Context, r Revocation, done func(error)) error {
 	if err := r.validate(); err != nil {
 		return fmt.Errorf("put revocation: %w", err)
@@ -91,6 +92,9 @@ func (b *batch) putRevocation(r Revocation) error {
 	if ok && len(old) < revocationFixed {
 		return revocationsBucket.corrupt(key, "record is malformed")
 	}
+	if _, err := b.auditHead(company, r.Company); err != nil {
+		return err
+	}
 	if ok && u64(old[8:]) != 0 {
 		b.delete(revocationExpiryBucket, expiryKey(int64(u64(old[8:])), key))
 	}
@@ -99,7 +103,13 @@ func (b *batch) putRevocation(r Revocation) error {
 		b.put(revocationExpiryBucket, expiryKey(until, key), nil)
 	}
 	b.put(revocationsBucket, key, append(appendU64(appendTime(nil, r.At), uint64(until)), r.By...))
-	return nil
+	return b.putAudit(r.Company, []AuditEntry{r.audit()})
+}
+
+// audit returns the entry that tells of a revocation.
+func (r Revocation) audit() AuditEntry {
+	detail, _ := json.Marshal(map[string]string{"kind": string(r.Kind), "id": r.ID}) // strings always can
+	return AuditEntry{Time: r.At, User: r.By, Action: ActionRevoke, Detail: detail}
 }
 
 // expireRevocations removes the revocations whose time is over, in order of that time.
