@@ -87,8 +87,9 @@ ledger: export LEDGER_SEED ?= $(shell date +%s)
 ledger: deps ## compare the conflict ledger with an oracle over automerge-js: 100,000 conflicts, 100 kills
 	$(GO) test -count=1 -timeout 12h -v ./fuzz/ledger
 
-crash: ## kill the server 1,000 times under load, and 200 times amid snapshots, and look for lost changes
-	CRASH_CYCLES=1000 CRASH_SNAPSHOT_CYCLES=200 $(GO) test -count=1 -timeout 2h -v -run TestCrash ./e2e/crash
+crash: ## kill the server 1,000 times under load, and 200 times amid each of snapshots, imports, deletions, backups and restores
+	CRASH_CYCLES=1000 CRASH_SNAPSHOT_CYCLES=200 CRASH_IMPORT_CYCLES=200 CRASH_PURGE_CYCLES=200 \
+	CRASH_BACKUP_CYCLES=200 CRASH_RESTORE_CYCLES=200 $(GO) test -count=1 -timeout 2h -v -run TestCrash ./e2e/crash
 
 bench: build ## measure hot paths, fan-out, a closed loop and idle connections
 	$(GO) test -run '^$$' -bench . -benchmem ./crdt ./sync/... ./store

@@ -44,25 +44,30 @@ func TestCrashAmidSnapshots(t *testing.T) {
 }
 
 func crash(t *testing.T, cycles, perSet int, o node.Options) *run {
-	seed := uint64(node.Setting(t, "CRASH_SEED", int(time.Now().UnixNano()&0xffffffff)))
-	t.Logf("cycles %d, CRASH_SEED=%d", cycles, seed)
-	r := &run{t: t, rng: rand.New(rand.NewPCG(seed, 0)), ledger: newLedger(), begun: time.Now(), checker: checker{t: t}}
-	r.node = node.Start(t, o)
-	r.checker.data = r.node.Data
+	r := begin(t, cycles, o)
 	for cycle := range cycles {
 		if cycle%perSet == 0 {
 			r.nextSet()
 		}
 		r.cycle()
-		if n := cycle + 1; n%progressEvery == 0 || n == cycles {
-			r.report(n, cycles)
-		}
+		r.report(cycle+1, cycles)
 	}
 	r.verifyAll()
 	r.node.Stop()
 	r.checker.run()
 	t.Logf("%d kills: %d acknowledged changes in %d documents, none lost; slowest restart %v; %d checks clean",
 		cycles, r.ledger.total(), len(r.all), r.slowest.Round(time.Millisecond), r.checker.runs)
+	return r
+}
+
+// begin starts a node for a test of so many cycles.
+func begin(t *testing.T, cycles int, o node.Options) *run {
+	t.Helper()
+	seed := uint64(node.Setting(t, "CRASH_SEED", int(time.Now().UnixNano()&0xffffffff)))
+	t.Logf("cycles %d, CRASH_SEED=%d", cycles, seed)
+	r := &run{t: t, rng: rand.New(rand.NewPCG(seed, 0)), ledger: newLedger(), begun: time.Now(), checker: checker{t: t}}
+	r.node = node.Start(t, o)
+	r.checker.data = r.node.Data
 	return r
 }
 
@@ -86,13 +91,16 @@ type run struct {
 func (r *run) nextSet() {
 	r.current = nil
 	for range documents {
-		var d id.DocumentID
-		for i := range d {
-			d[i] = byte(r.rng.Uint32())
-		}
-		r.current = append(r.current, d)
+		r.current = append(r.current, r.newID())
 	}
 	r.all = append(r.all, r.current...)
+}
+
+func (r *run) newID() (d id.DocumentID) {
+	for i := range d {
+		d[i] = byte(r.rng.Uint32())
+	}
+	return d
 }
 
 // cycle connects clients, checks what they find, lets them edit, and kills the node meanwhile.
@@ -187,6 +195,9 @@ func (r *run) verifyAll() {
 }
 
 func (r *run) report(done, cycles int) {
+	if done%progressEvery != 0 && done != cycles {
+		return
+	}
 	elapsed := time.Since(r.begun)
 	// Also while the test runs, and without -v.
 	fmt.Fprintf(os.Stderr, "crash: %d/%d kills in %v, %d changes acknowledged, slowest restart %v, %d checks, slowest %v\n", done, cycles,

@@ -2,6 +2,7 @@ package crash
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,13 @@ func (l *ledger) add(d *peer.Document, h crdt.Hash) {
 	defer l.mu.Unlock()
 	l.acked[d.ID] = append(l.acked[d.ID], h)
 	l.count++
+}
+
+// copy returns what is acknowledged at this moment.
+func (l *ledger) copy() map[id.DocumentID][]crdt.Hash {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.acked) // hashes are only added
 }
 
 // of returns the document's acknowledged changes. It is called while nobody edits.
