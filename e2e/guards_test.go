@@ -92,13 +92,18 @@ func waitFor(t *testing.T, ok func() bool) {
 // call makes a REST call and decodes the answer into out, if it isn't nil.
 func (o *office) call(user string, roles []string, method, path, body string, out any) int {
 	o.t.Helper()
-	req, err := http.NewRequestWithContext(o.t.Context(), method, o.node.URL(path), strings.NewReader(body))
-	if err != nil {
-		o.t.Fatal(err)
-	}
 	claims := node.Claims{Sub: user}
 	if roles != nil {
 		claims.Extra = map[string]any{"roles": roles}
+	}
+	return o.callAs(claims, method, path, body, out)
+}
+
+func (o *office) callAs(claims node.Claims, method, path, body string, out any) int {
+	o.t.Helper()
+	req, err := http.NewRequestWithContext(o.t.Context(), method, o.node.URL(path), strings.NewReader(body))
+	if err != nil {
+		o.t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+o.node.Token(claims))
 	if body != "" {

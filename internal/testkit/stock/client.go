@@ -165,6 +165,12 @@ func (c *Client) Change(url string, edits ...Edit) {
 	c.call("change", map[string]any{"url": url, "edits": edits}, nil)
 }
 
+// ChangeSaying makes one change of the given edits, with a message.
+func (c *Client) ChangeSaying(url, message string, edits ...Edit) {
+	c.tb.Helper()
+	c.call("change", map[string]any{"url": url, "edits": edits, "message": message}, nil)
+}
+
 // ChangeMany makes n changes that reach the repo as one update.
 func (c *Client) ChangeMany(url string, n int, edits ...Edit) {
 	c.tb.Helper()

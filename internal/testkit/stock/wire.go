@@ -93,6 +93,7 @@ type Message struct {
 	Type               string
 	DocumentID         string
 	SenderID, TargetID string
+	Text               string   // of an error message
 	Bytes              int      // of the whole message
 	DataBytes          int      // of a sync message's data
 	Version            int      // of a sync message: 1 or 2

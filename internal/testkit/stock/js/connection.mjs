@@ -113,6 +113,7 @@ export function connectionClass(Stock, cbor) {
           documentId: m.documentId,
           senderId: m.senderId,
           targetId: m.targetId,
+          text: m.type === "error" ? m.message : undefined,
           data: m.data ? Buffer.from(m.data).toString("base64") : undefined,
         }
       })
