@@ -17,15 +17,16 @@ import (
 	"concord/sync/hub"
 )
 
-// shownValue is a value that a document shows, or showed.
-type shownValue struct {
+// ShownValue is a value that a document shows, or showed. It is exported so that
+// the OpenAPI document has its fields where it is embedded.
+type ShownValue struct {
 	Op    string `json:"op" doc:"The operation that wrote it, as automerge-js names it." example:"7@0b5cbf4f2a8d4c7e9f1a2b3c4d5e6f70"`
 	Value any    `json:"value" doc:"null where the value is too long to be kept here; then cut has its beginning." example:"1200"`
 	Cut   string `json:"cut,omitempty" doc:"The beginning of a value of more than 1,024 bytes as JSON."`
 }
 
 type conflictValue struct {
-	shownValue
+	ShownValue
 	Action   string     `json:"action" enum:"set,makeMap,makeList,makeText,makeTable,del,inc,mark" doc:"set, make… and del write, inc adds to a counter."`
 	Place    string     `json:"place,omitempty" doc:"Of an edit inside a removed object: where."`
 	Change   string     `json:"change" doc:"Hash of the change in hex."`
@@ -60,8 +61,8 @@ type conflictEntry struct {
 	Strategy string          `json:"strategy" doc:"How the document merges while nobody decides." example:"last-write-wins"`
 	Field    string          `json:"field" doc:"JSON Pointer with * for each index of a list." example:"/lines/*/price"`
 	Path     string          `json:"path" doc:"JSON Pointer of the place, as it was when the conflict was last recorded." example:"/lines/0/price"`
-	Before   *shownValue     `json:"before,omitempty" doc:"What the place held before; missing if nothing."`
-	Winner   *shownValue     `json:"winner,omitempty" doc:"What the document shows of it; missing if nothing."`
+	Before   *ShownValue     `json:"before,omitempty" doc:"What the place held before; missing if nothing."`
+	Winner   *ShownValue     `json:"winner,omitempty" doc:"What the document shows of it; missing if nothing."`
 	Users    []string        `json:"users" doc:"Who wrote the values; at most 64."`
 	Count    int             `json:"count" doc:"How many values there are."`
 	Values   []conflictValue `json:"values,omitempty" doc:"When one conflict is asked for, or with values=true."`
@@ -239,7 +240,7 @@ func conflictOf(r conflict.Record, c *conflict.Conflict) conflictEntry {
 	}
 	for _, v := range c.Sides {
 		e.Values = append(e.Values, conflictValue{
-			shownValue: *shownOf(&v.Shown), Action: v.Action, Place: v.Place, Change: v.Change, User: v.User, Device: v.Device,
+			ShownValue: *shownOf(&v.Shown), Action: v.Action, Place: v.Place, Change: v.Change, User: v.User, Device: v.Device,
 			Received: v.Received, Claimed: optionalTime(v.Claimed), Removal: v.Removal, Winner: r.Winner != nil && r.Winner.Op == v.Op,
 		})
 	}
@@ -249,11 +250,11 @@ func conflictOf(r conflict.Record, c *conflict.Conflict) conflictEntry {
 	return e
 }
 
-func shownOf(v *conflict.Shown) *shownValue {
+func shownOf(v *conflict.Shown) *ShownValue {
 	if v == nil {
 		return nil
 	}
-	out := &shownValue{Op: v.Op, Cut: v.Cut}
+	out := &ShownValue{Op: v.Op, Cut: v.Cut}
 	if v.Value != nil {
 		out.Value = v.Value
 	}

@@ -131,6 +131,14 @@ func (r *exampleRunner) run(op operation, e *example) {
 	if a.Status != e.Status {
 		r.tb.Fatalf("%s: %d, want %d: %s", e.Operation, a.Status, e.Status, a.Raw)
 	}
+	spec, all := r.rig.spec()
+	for _, described := range all {
+		if described.OperationID == e.Operation {
+			if err := spec.checkAnswer(described, a); err != nil {
+				r.tb.Errorf("%s: %v", e.Operation, err)
+			}
+		}
+	}
 	r.compare(e, a)
 }
 
