@@ -23,12 +23,12 @@ type benchCommand struct {
 	URL         string        `help:"Sync endpoint to measure (ws://…). Without it, a node of this program is started in a temporary folder."`
 	Secret      string        `name:"jwt-secret" env:"CONCORD_JWT_SECRET" help:"Secret that signs the clients' tokens; needed for a Concord node given by --url, left out for servers that ask for no token."`
 	Company     string        `default:"bench" help:"Company of the clients' tokens."`
-	Scenario    string        `default:"all" enum:"all,fan-out,closed,first-sync,idle" help:"What to measure: ${enum}."`
+	Scenario    string        `default:"all" enum:"all,fan-out,closed,conflicts,first-sync,idle" help:"What to measure: ${enum}."`
 	PID         int           `name:"pid" help:"Process of the server on this machine, for its memory."`
 	Peers       []int         `default:"2,50,500" help:"Clients of one document in fan-out."`
 	Edits       int           `default:"200" help:"Edits of fan-out, for each number of clients."`
-	Documents   int           `default:"100" help:"Documents of closed, with two clients each."`
-	Duration    time.Duration `default:"10s" help:"How long closed runs."`
+	Documents   int           `default:"100" help:"Documents of closed and conflicts, with two clients each."`
+	Duration    time.Duration `default:"10s" help:"How long closed and conflicts run."`
 	Changes     int           `default:"20000" help:"Changes of first-sync's document."`
 	Connections int           `default:"10000" help:"Connections of idle."`
 }

@@ -20,13 +20,14 @@ import (
 const (
 	ScenarioFanOut    = "fan-out"    // one document: an edit until it is durable and at all its peers
 	ScenarioClosed    = "closed"     // many documents of two clients each, that edit as fast as they are acknowledged
+	ScenarioConflicts = "conflicts"  // the same, all of them at one field of the document: every write is a conflict
 	ScenarioFirstSync = "first-sync" // a client without anything gets a document with a long history
 	ScenarioIdle      = "idle"       // memory of connections that have joined and are silent
 )
 
 // Scenarios returns the names that Options.Scenario takes besides "all".
 func Scenarios() []string {
-	return []string{ScenarioFanOut, ScenarioClosed, ScenarioFirstSync, ScenarioIdle}
+	return []string{ScenarioFanOut, ScenarioClosed, ScenarioConflicts, ScenarioFirstSync, ScenarioIdle}
 }
 
 // Options says what to measure. URL and Out are required; zero values mean the defaults.
@@ -92,7 +93,7 @@ func Run(ctx context.Context, o Options) error {
 	r := &report{out: o.Out}
 	r.row("scenario", "figure", "value")
 	scenarios := map[string]func(context.Context, Options, *report) error{
-		ScenarioFanOut: fanOut, ScenarioClosed: closed, ScenarioFirstSync: firstSync, ScenarioIdle: idle,
+		ScenarioFanOut: fanOut, ScenarioClosed: closed, ScenarioConflicts: conflicts, ScenarioFirstSync: firstSync, ScenarioIdle: idle,
 	}
 	for _, name := range Scenarios() {
 		if o.Scenario == name || o.Scenario == "" || o.Scenario == "all" {

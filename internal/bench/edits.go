@@ -114,9 +114,19 @@ func fanOutTo(ctx context.Context, o Options, r *report, n int) error {
 	return nil
 }
 
-// closed lets two clients of each document edit, each as soon as its last edit is acknowledged and has reached the
-// other one.
+// closed lets two clients of each document edit, each a field of its own.
 func closed(ctx context.Context, o Options, r *report) error {
+	return loop(ctx, o, r, ScenarioClosed, [2]string{"field-0", "field-1"})
+}
+
+// conflicts lets both edit the same field.
+func conflicts(ctx context.Context, o Options, r *report) error {
+	return loop(ctx, o, r, ScenarioConflicts, [2]string{"field", "field"})
+}
+
+// loop lets two clients of each document set their fields, each as soon as its last edit is acknowledged and has
+// reached the other one.
+func loop(ctx context.Context, o Options, r *report, scenario string, fields [2]string) error {
 	peers, err := connect(ctx, o, 2*o.Documents, nil)
 	if err != nil {
 		return err
@@ -147,7 +157,7 @@ func closed(ctx context.Context, o Options, r *report) error {
 	for _, pair := range pairs {
 		for side := range 2 {
 			group.Go(func() error {
-				a, s, err := edit(gctx, pair[side], pair[1-side], fmt.Sprint("field-", side), end)
+				a, s, err := edit(gctx, pair[side], pair[1-side], fields[side], end)
 				mu.Lock()
 				defer mu.Unlock()
 				acked, seen = append(acked, a...), append(seen, s...)
@@ -159,7 +169,7 @@ func closed(ctx context.Context, o Options, r *report) error {
 		return err
 	}
 	elapsed := time.Since(begin)
-	name := fmt.Sprintf("%s/docs=%d/clients=2", ScenarioClosed, o.Documents)
+	name := fmt.Sprintf("%s/docs=%d/clients=2", scenario, o.Documents)
 	r.row(name, "edits", fmt.Sprintf("%.0f/s", float64(len(seen))/elapsed.Seconds()))
 	r.latencies(name, "until acknowledged", acked)
 	r.latencies(name, "until at the other client", seen)
