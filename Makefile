@@ -10,7 +10,7 @@ SUDO      := $(if $(filter 0,$(shell id -u)),,sudo)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help run build audit test deps check format vet lint vulns race fuzz fuzz-short differential ledger crash bench bench-engine bench-peer clean
+.PHONY: help run build audit test deps check format vet lint vulns race fuzz fuzz-short differential ledger api-fuzz crash bench bench-engine bench-peer clean
 .DEFAULT_GOAL := help
 
 help: ## say what each target does
@@ -86,6 +86,10 @@ ledger: export LEDGER_KILLS ?= 100
 ledger: export LEDGER_SEED ?= $(shell date +%s)
 ledger: deps ## compare the conflict ledger with an oracle over automerge-js: 100,000 conflicts, 100 kills
 	$(GO) test -count=1 -timeout 12h -v ./fuzz/ledger
+
+api-fuzz: export API_FUZZ ?= 100000
+api-fuzz: ## send 100,000 good and broken REST requests of all kinds of callers
+	$(GO) test -count=1 -timeout 2h -v -run TestAPIFuzz ./internal/api
 
 crash: ## kill the server 1,000 times under load, and 200 times amid each of snapshots, imports, deletions, backups and restores
 	CRASH_CYCLES=1000 CRASH_SNAPSHOT_CYCLES=200 CRASH_IMPORT_CYCLES=200 CRASH_PURGE_CYCLES=200 \

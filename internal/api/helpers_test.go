@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -66,6 +67,7 @@ type settings struct {
 	handshake                 time.Duration
 	origins                   []string
 	proxies                   []string
+	logger                    *slog.Logger
 }
 
 // rig is a server over httptest with a real store and hub.
@@ -114,7 +116,7 @@ func newRig(tb testing.TB, s settings) *rig {
 		Conflicts: ledger, Resolver: conflict.NewResolver(ledger, r.hub, nil), Proposals: guard.NewProposals(guards, ledger, r.hub, nil),
 		Authenticator: auth.Authenticator{Verifier: verifier, Tickets: auth.NewTickets(auth.TicketOptions{Revocations: revocations})},
 		Revocations:   revocations, Origins: origins, Proxies: proxies, Connections: auth.NewConnLimiter(s.perIP),
-		PingInterval: s.pingInterval, PingTimeout: s.pingTimeout, Version: "test",
+		PingInterval: s.pingInterval, PingTimeout: s.pingTimeout, Version: "test", Logger: s.logger,
 	})
 	r.http = httptest.NewServer(r.api.Handler())
 	tb.Cleanup(r.stop)
