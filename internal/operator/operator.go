@@ -97,7 +97,11 @@ func (v *Server) backup(w http.ResponseWriter, r *http.Request) {
 	case err != nil && out.n == 0:
 		http.Error(w, err.Error(), http.StatusConflict)
 	case err != nil:
-		v.log.Error("backup", "bytes", out.n, "error", err)
+		level := slog.LevelError
+		if r.Context().Err() != nil { // nobody reads it any more
+			level = slog.LevelInfo
+		}
+		v.log.Log(r.Context(), level, "backup", "bytes", out.n, "error", err)
 		panic(http.ErrAbortHandler) // so that the part isn't taken for the whole
 	default:
 		v.log.Info("backed up", "backup", m.ID, "bytes", out.n, "documents", m.Documents, "changes", m.Changes, "took", time.Since(started).Round(time.Millisecond))
