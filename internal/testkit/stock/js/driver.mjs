@@ -3,10 +3,12 @@
 
 import { createInterface } from "node:readline"
 import { clientClass } from "./client.mjs"
+import { deviceClass } from "./device.mjs"
 
 /** Serves the commands with the packages of one generation. */
 export function run(packages) {
   const Client = clientClass(packages)
+  const Device = deviceClass(packages)
   const clients = new Map()
 
   // The stock adapter throws inside event handlers and timers, where a browser would only log.
@@ -22,6 +24,10 @@ export function run(packages) {
     open({ client, ...options }) {
       if (clients.has(client)) throw new Error(`client ${client} is open`)
       clients.set(client, new Client(options))
+      return {}
+    },
+    device({ client }) {
+      clients.set(client, new Device())
       return {}
     },
     async close(args) {
