@@ -107,7 +107,8 @@ type syncOutput struct {
 func (s *Server) registerSyncDocument(rest huma.API) {
 	op := s.documentOperation(rest, "sync-document", http.MethodPost, "/v1/documents/{id}/sync", "Exchange one sync message",
 		"For devices that wake up for a moment: takes what generateSyncMessage of Automerge returns and answers with the message for "+
-			"receiveSyncMessage, or 204 when there is nothing to say. Repeat until both sides are silent. Changes are durable when the answer comes.",
+			"receiveSyncMessage, or 204 when there is nothing to say. Repeat until both sides are silent. Changes are durable when the answer comes. "+
+			"Begin each exchange with decodeSyncState(encodeSyncState(state)), or with a new state: a state that agreed in the last one asks nothing.",
 		body{contentType: octets})
 	op.SkipValidateBody = true
 	op.Responses["204"] = &huma.Response{Description: "Nothing to say"}
