@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	_ "embed"
+	"encoding/json"
 	"fmt"
 	"html/template"
 	"maps"
@@ -27,8 +28,8 @@ type docsOperation struct {
 
 // docsPart is what an operation takes, answers or fails with.
 type docsPart struct {
-	Title, Note string
-	Fields      []docsField
+	Title, Note, Example string
+	Fields               []docsField
 }
 
 type docsField struct {
@@ -78,9 +79,7 @@ func docsParts(op *huma.Operation, schemas huma.Registry) []docsPart {
 		parts = append(parts, docsPart{Title: "Parameters", Fields: fields})
 	}
 	if op.RequestBody != nil {
-		if body := op.RequestBody.Content["application/json"]; body != nil {
-			parts = append(parts, docsPart{Title: "Body", Note: "application/json", Fields: docsFields(schemas, body.Schema, false)})
-		}
+		parts = append(parts, docsBodies("Body", op.RequestBody.Content, schemas)...)
 	}
 	var failures []string
 	for _, status := range slices.Sorted(maps.Keys(op.Responses)) {
@@ -88,11 +87,11 @@ func docsParts(op *huma.Operation, schemas huma.Registry) []docsPart {
 			failures = append(failures, status)
 			continue
 		}
-		part := docsPart{Title: "Answer " + status}
-		if body := op.Responses[status].Content["application/json"]; body != nil {
-			part.Fields = docsFields(schemas, body.Schema, false)
+		bodies := docsBodies("Answer "+status, op.Responses[status].Content, schemas)
+		if len(bodies) == 0 {
+			bodies = []docsPart{{Title: "Answer " + status, Note: op.Responses[status].Description}}
 		}
-		parts = append(parts, part)
+		parts = append(parts, bodies...)
 	}
 	if len(failures) > 0 {
 		parts = append(parts, docsPart{Title: "Errors", Note: strings.Join(failures, ", ") + ", as application/problem+json (RFC 9457)"})
@@ -100,10 +99,31 @@ func docsParts(op *huma.Operation, schemas huma.Registry) []docsPart {
 	return parts
 }
 
-// docsFields lists an object's properties, and those of the objects in its lists.
+// docsBodies describes each type that a body may have.
+func docsBodies(title string, content map[string]*huma.MediaType, schemas huma.Registry) []docsPart {
+	var parts []docsPart
+	for _, t := range slices.Sorted(maps.Keys(content)) {
+		part := docsPart{Title: title, Note: t, Fields: docsFields(schemas, content[t].Schema, false)}
+		if example, ok := content[t].Example.(json.RawMessage); ok {
+			var b bytes.Buffer
+			if err := json.Indent(&b, example, "", "  "); err != nil {
+				panic("api: example: " + err.Error()) // a mistake in the file
+			}
+			part.Example = b.String()
+		}
+		parts = append(parts, part)
+	}
+	return parts
+}
+
+// docsFields lists an object's properties, and those of the objects in its
+// lists; of a list those of its objects.
 func docsFields(schemas huma.Registry, s *huma.Schema, inner bool) []docsField {
 	if s != nil && s.Ref != "" {
 		s = schemas.SchemaFromRef(s.Ref)
+	}
+	if s != nil && s.Items != nil {
+		return docsFields(schemas, s.Items, inner)
 	}
 	if s == nil {
 		return nil
