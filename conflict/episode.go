@@ -43,24 +43,56 @@ func (c *run) clash(obj crdt.OpID, key crdt.Key, v crdt.Write, others []crdt.Wri
 	return c.extend(at, i, e, v, others, tops)
 }
 
+// join makes a write a part of the last episode of a place without a look at all
+// of that: when the episode has all the values that are kept, and can't but be
+// the first one to which the write is concurrent.
+func (c *run) join(at *conflicts, op crdt.OpID) (bool, error) {
+	if at == nil || len(at.episodes) == 0 {
+		return false, nil
+	}
+	e := at.episodes[len(at.episodes)-1]
+	if !e.next.IsZero() || e.body == nil || e.body.Values < MaxValues || !e.body.Update ||
+		c.concurrent.lowest < e.first.Counter || !c.concurrent.has(e.rivals[0]) && !c.concurrent.has(e.rivals[1]) {
+		return false, nil
+	}
+	if err := c.closeLost(at, op); err != nil {
+		return false, err
+	}
+	e.body.Tops, e.body.By = nil, nil
+	return true, c.grow(at, len(at.episodes)-1, e, op, e.last)
+}
+
 // extend makes a write the last of an episode, the i-th that is known of its
 // place, which is the last one.
 func (c *run) extend(at *conflicts, i int, e *entry, v crdt.Write, others []crdt.Write, tops []crdt.OpID) error {
-	if v.ID.Compare(e.first) < 0 {
+	last := others[len(others)-1].ID
+	e.rivals[0] = last // of another actor
+	e.setTops(tops, v, others)
+	e.next, e.body.Next = crdt.OpID{}, nil
+	return c.grow(at, i, e, v.ID, last)
+}
+
+// grow notes the first and the last op of an episode that a write has become a
+// part of, and what is shown of it.
+func (c *run) grow(at *conflicts, i int, e *entry, v, last crdt.OpID) error {
+	if v.Compare(e.first) < 0 {
 		if i > 0 && at.episodes[i-1].next == e.first {
-			if err := c.closeBy(at.episodes[i-1], v.ID); err != nil {
+			if err := c.closeBy(at.episodes[i-1], v); err != nil {
 				return err
 			}
 		}
-		e.first = v.ID
+		e.first = v
 	}
-	for _, op := range []crdt.OpID{v.ID, others[len(others)-1].ID} {
+	for _, op := range []crdt.OpID{v, last} {
 		if op.Compare(e.last) > 0 {
 			e.last = op
 		}
 	}
-	e.setTops(tops, v, others)
-	e.next, e.body.Next = crdt.OpID{}, nil
+	if e.rivals[0].Actor == v.Actor {
+		e.rivals[0] = v
+	} else {
+		e.rivals[1] = v
+	}
 	e.body.Winner = c.shownAt(c.view, e.at)
 	if path, ok := c.view.Path(e.at.obj, e.at.key); ok {
 		e.body.Path = clip(path, maxPath)

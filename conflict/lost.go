@@ -12,7 +12,18 @@ type editing struct {
 	removed map[crdt.OpID][]removedObject // by object: what around it, and it itself, was removed by others
 	lost    []*lostObject                 // in the order of discovery
 	byID    map[crdt.OpID]*lostObject
+	within  map[crdt.OpID]bool // objects that were searched for edits
+	looks   int                // at what was found in them
 }
+
+const (
+	// maxAround is up to how many levels around an edit an object counts as one
+	// whose removal loses it: else the records of deeply nested objects would grow
+	// with the square of what was written.
+	maxAround = 16
+	// maxLooks is how many ops are looked at for one change that removes objects.
+	maxLooks = 200_000
+)
 
 // removedObject is an object with the removals that are concurrent to the change.
 type removedObject struct {
@@ -89,7 +100,7 @@ func (c *run) removedAround(obj crdt.OpID) []removedObject {
 	}
 	var removed []removedObject
 	content := c.a.Content
-	for x := obj; !x.IsZero(); {
+	for x, level := obj, 0; !x.IsZero() && level < maxAround; level++ {
 		parent, _, ok := content.Place(x)
 		if !ok {
 			break
@@ -131,8 +142,29 @@ func (c *run) removes(op *crdt.Op) {
 
 // editsWithin gathers the edits of an object that are concurrent to its removal.
 func (c *run) editsWithin(x, removal crdt.OpID) {
+	if c.edits.within[x] {
+		if lost := c.edits.byID[x]; lost != nil {
+			lost.removals[removal] = struct{}{}
+		}
+		return
+	}
+	if c.edits.within == nil {
+		c.edits.within = make(map[crdt.OpID]bool)
+	}
+	c.edits.within[x] = true
+	var last crdt.OpID // object that was looked up last, and whether it is near
+	near := false
 	for at, w := range c.a.Content.Within(x, c.concurrent.lowest) {
+		if c.edits.looks++; c.edits.looks > maxLooks {
+			return
+		}
 		if !c.concurrent.has(w.ID) {
+			continue
+		}
+		if at.Object != last || last.IsZero() {
+			last, near = at.Object, c.near(at.Object, x)
+		}
+		if !near {
 			continue
 		}
 		change, ok := c.a.Graph.ChangeOf(w.ID)
@@ -142,8 +174,22 @@ func (c *run) editsWithin(x, removal crdt.OpID) {
 		kind, _ := c.a.Content.KindOf(at.Object)
 		lost := c.edits.of(x)
 		lost.removals[removal] = struct{}{}
-		lost.edit(change, at, kind, w)
+		if lost.edit(change, at, kind, w); len(lost.edits) >= MaxValues {
+			return
+		}
 	}
+}
+
+// near reports whether an object is another one, or so near in it that its edits
+// are lost with it.
+func (c *run) near(obj, around crdt.OpID) bool {
+	for range maxAround {
+		if obj == around {
+			return true
+		}
+		obj, _, _ = c.a.Content.Place(obj)
+	}
+	return false
 }
 
 // lostEdits records what was gathered.

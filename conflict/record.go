@@ -80,7 +80,7 @@ type Record struct {
 	Root     []string      `json:"root,omitempty"` // ops; of a lost edit, the op that made the object
 	Before   *Shown        `json:"before,omitempty"`
 	Winner   *Shown        `json:"winner,omitempty"` // what the document shows of the conflict; nil = nothing
-	Values   int           `json:"values"`           // how many
+	Values   int           `json:"values"`           // how many, at most MaxValues
 	Users    []string      `json:"users"`            // who wrote them, sorted; at most MaxUsers
 	Opened   time.Time     `json:"opened"`           // when the change was received that made it a conflict
 	Updated  time.Time     `json:"updated"`          // when the last change was received that it took notice of
@@ -94,6 +94,8 @@ type Record struct {
 const (
 	// MaxUsers is how many users a record names; further ones are found in its values.
 	MaxUsers = 64
+	// MaxValues is how many values a record has; further ones are left out.
+	MaxValues = 1000
 	// MaxValueJSON is how many bytes of a value are kept.
 	MaxValueJSON = 1 << 10
 	// MaxNote is the limit of a comment in bytes.

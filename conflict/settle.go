@@ -79,13 +79,13 @@ func (c *run) covers(e *entry) (bool, error) {
 	return true, nil
 }
 
-// value adds a write to the values of an entry, if it isn't one.
+// value adds a write to the values of an entry, if it isn't one and there is room.
 func (c *run) value(e *entry, w crdt.Write, field string, removal bool) error {
 	values, err := c.values(e)
 	if err != nil {
 		return err
 	}
-	if _, ok := values[w.ID]; ok {
+	if _, ok := values[w.ID]; ok || len(values) >= MaxValues {
 		return nil
 	}
 	v, err := c.side(w)

@@ -58,6 +58,9 @@ type entry struct {
 	body  *body // nil = as it is in the store
 	dirty bool
 	gone  bool // swallowed
+
+	rivals [2]crdt.OpID // the last two writes that came and were concurrent; of an episode
+	stored int          // bytes of the record, as counted in watcher.size
 }
 
 // body is what of an entry is needed to change it.
@@ -168,6 +171,9 @@ func (c *run) examine() error {
 // write compares an op with the concurrent writes at its place.
 func (c *run) write(op *crdt.Op) error {
 	at := c.places[placeOf(op.Obj, op.Key)]
+	if joined, err := c.join(at, op.ID); joined || err != nil {
+		return err
+	}
 	others := c.scratch[:0]
 	for w := range c.a.Content.Writes(op.Obj, op.Key, c.concurrent.lowest) {
 		if c.concurrent.has(w.ID) {
@@ -246,6 +252,7 @@ func (w *watcher) open(e *entry) error {
 	}
 	e.body = &body{head: h}
 	w.size += bodySize + len(value)
+	e.stored = len(value)
 	return nil
 }
 
@@ -287,9 +294,10 @@ func (w *watcher) Records() []store.Record {
 		}
 		w.ledger.settle(e)
 		e.revision++
-		records = append(records, store.Record{
-			Table: store.TableConflicts, Key: recordKey(w.key.Document, e.id), Value: encodeRecord(&e.state, &e.body.head),
-		})
+		value := encodeRecord(&e.state, &e.body.head)
+		w.size += len(value) - e.stored
+		e.stored = len(value)
+		records = append(records, store.Record{Table: store.TableConflicts, Key: recordKey(w.key.Document, e.id), Value: value})
 	}
 	w.rows, w.dirty = nil, nil
 	return records
