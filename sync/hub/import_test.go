@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -137,5 +138,16 @@ func TestExportIsWhatWasStored(t *testing.T) {
 		if content, heads := r.json(docA); string(d.View().AppendJSON(nil, crdt.Root)) != content || !slices.Equal(d.Heads(), heads) {
 			t.Errorf("after %d changes: %s, want %s", i+1, d.View().AppendJSON(nil, crdt.Root), content)
 		}
+	}
+}
+
+// TestLongActorsAreRefused: records of watchers name ops, and have to fit into the
+// store.
+func TestLongActorsAreRefused(t *testing.T) {
+	r := newRig(t, Options{})
+	fits, long := other(t, crdt.ActorID(strings.Repeat("a", maxActor)), 1), other(t, crdt.ActorID(strings.Repeat("b", maxActor+1)), 1)
+	got := r.bring(slices.Concat(fits.Save(), long.Save()))
+	if got.New != 1 || len(got.Refused) != 1 || got.Refused[0].Reason != crdt.ReasonLimit {
+		t.Errorf("%d new, refused: %v", got.New, got.Refused)
 	}
 }

@@ -99,6 +99,10 @@ func (s *staging) stageOne(l *link, from sender, change *crdt.Change) error {
 	return nil
 }
 
+// maxActor is how many bytes an actor may have: records of watchers name many
+// ops, and the store takes none of more than store.MaxValue. Automerge draws 16.
+const maxActor = 128
+
 // errWatch is in the chain of the errors of a document's watcher.
 var errWatch = errors.New("the change couldn't be watched")
 
@@ -110,6 +114,10 @@ func (s *staging) admit(from sender, c *crdt.Change) error {
 	h := c.Header()
 	if err := d.graph.Check(h); err != nil {
 		return err
+	}
+	if n := len(h.Actor); n > maxActor {
+		return &crdt.RefusalError{Hash: h.Hash, Reason: crdt.ReasonLimit,
+			Detail: fmt.Sprintf("the actor has %d bytes, at most %d are allowed", n, maxActor)}
 	}
 	if err := d.room(h.Hash); err != nil {
 		return err
