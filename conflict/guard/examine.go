@@ -59,10 +59,9 @@ func appendNamed(b []byte, v crdt.View, item crdt.Item, pattern Pattern) []byte 
 		for key, child := range v.Fields(item.ID) {
 			at := len(b)
 			b = append(strconv.AppendQuote(b, key), ':')
-			if n := len(b); len(appendNamed(b, v, child, rest)) == n {
+			n := len(b)
+			if b = appendNamed(b, v, child, rest); len(b) == n {
 				b = b[:at]
-			} else {
-				b = appendNamed(b, v, child, rest)
 			}
 		}
 	case item.Kind == crdt.KindMap:

@@ -83,7 +83,7 @@ func (j *judge) Judge(a hub.Applied, before crdt.View) []hub.Violation {
 		rule, locked := e.broken(rules, edit, way)
 		switch {
 		case rule != nil:
-			b := &breach{rule: rule, way: way, base: before, heads: a.Before, order: len(j.broken), last: lastApplied(a)}
+			b := &breach{rule: rule, way: tellable(way), base: before, heads: a.Before, order: len(j.broken), last: lastApplied(a)}
 			if j.add(b) {
 				violations = append(violations, b)
 			}
@@ -141,6 +141,21 @@ func (j *judge) add(b *breach) bool {
 		j.coarsen()
 	}
 	return true
+}
+
+// maxKey is the longest key of a map at which a place is brought back alone, in
+// bytes: a proposal has to fit into a record.
+const maxKey = 4 << 10
+
+// tellable returns the way to the nearest place around with keys that aren't too
+// long.
+func tellable(way []step) []step {
+	for i := range way {
+		if len(way[i].key.Name) > maxKey {
+			return way[:i]
+		}
+	}
+	return way
 }
 
 // within reports whether a place is another one or in it.

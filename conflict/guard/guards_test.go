@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"concord/crdt"
+	"concord/store"
 )
 
 const finalInvoices = `
@@ -266,4 +267,30 @@ func parseJSON(t *testing.T, s string) any {
 		t.Fatal(err)
 	}
 	return v
+}
+
+// TestLongKeys changes places with keys that no record has room for: what is
+// around them is brought back.
+func TestLongKeys(t *testing.T) {
+	r := newRig(t, finalInvoices)
+	key := r.create(map[string]any{"status": crdt.StringValue("posted"), "lines": []any{line(1)}})
+	u := r.join(key, "eve", "tablet")
+	before := u.json()
+	for _, pointer := range []string{
+		"/lines/0/" + strings.Repeat("k", store.MaxDetail), "/lines/0/" + strings.Repeat("k", store.MaxValue),
+	} {
+		u.sync(u.set(pointer, 1))
+		if got := u.json(); got != before {
+			t.Errorf("document of %d bytes, want %s", len(got), before)
+		}
+	}
+	all := r.of(key.Document)
+	if len(all) != 2 || summary(all[1:]) == "" {
+		t.Fatalf("%d answers", len(all))
+	}
+	for _, p := range all[1].proposals {
+		if p.record.Path != "/lines/0" {
+			t.Errorf("proposal at %.100s", p.record.Path)
+		}
+	}
 }

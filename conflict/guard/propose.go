@@ -35,6 +35,9 @@ type element struct {
 	index int
 }
 
+// maxPath is how many bytes of a path are kept.
+const maxPath = 4 << 10
+
 // proposalID returns the first 16 bytes of SHA-256("guarded" 0x00 ‖ 16B document ‖
 // rule ‖ 0x00 ‖ object ‖ 0x00 ‖ key ‖ 0x00 ‖ 32B change), object and key as in the
 // record.
@@ -53,7 +56,7 @@ func (p *proposing) add(b *breach, t *target) {
 	r := conflict.Record{
 		Document: p.document,
 		Kind:     conflict.Guarded, Status: conflict.Open, Type: last.docType,
-		Object: "_root", Field: t.field, Path: t.pointer,
+		Object: "_root", Field: cut(t.field, maxPath), Path: cut(t.pointer, maxPath),
 		Users: []string{last.user}, Opened: last.received, Updated: last.received,
 		Rule: b.rule.Name, Proposal: &conflict.Proposal{Guarded: texts(b.heads), Wanted: p.wanted},
 	}
@@ -81,7 +84,7 @@ func (p *proposing) add(b *breach, t *target) {
 	p.list = append(p.list, x)
 	p.audit = append(p.audit, store.AuditEntry{
 		Time: last.received, User: last.user, Action: store.ActionRevert, Document: p.document,
-		Detail: detail("proposal", r.ID.String(), "rule", b.rule.Name, "path", t.pointer, "change", side.Change, "device", last.device),
+		Detail: detail("proposal", r.ID.String(), "rule", b.rule.Name, "path", r.Path, "change", side.Change, "device", last.device),
 	})
 }
 
