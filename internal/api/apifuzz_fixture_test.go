@@ -31,8 +31,10 @@ type fuzzCaller struct {
 // rejection, a revocation, and a document of which narrowed tokens may not know.
 func (f *fuzzer) newCompany(own, hidden string) *fuzzCompany {
 	f.tb.Helper()
-	c := &fuzzCompany{name: fmt.Sprintf("%s%d", own, f.round), word: fmt.Sprintf("canary%d%s", f.round, own)}
-	secret := fmt.Sprintf("canary%d%s", f.round, hidden)
+	tag := f.rand.Uint64() >> 16 // no damaged word is another one
+	c := &fuzzCompany{name: fmt.Sprintf("%s%d", own, f.round), word: fmt.Sprintf("canary%012x%s", tag, own)}
+	secret := fmt.Sprintf("canary%012x%s", tag, hidden)
+	f.words = append(f.words, c.word, secret)
 	c.users = []string{"editor-" + c.word, "admin-" + c.word, "service-" + c.word, "viewer-" + c.word}
 	editor := token(f.tb, c.name, c.users[0], auth.RoleEditor)
 	admin := token(f.tb, c.name, c.users[1], auth.RoleAdmin)

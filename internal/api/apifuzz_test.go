@@ -84,6 +84,7 @@ type fuzzer struct {
 	doc        *spec
 	operations []specOperation
 	companies  [2]*fuzzCompany
+	words      []string // the canaries of all rounds
 	seen       map[string]map[int]int // operation, status, number
 	log        *errorLog
 }
@@ -160,8 +161,8 @@ func (f *fuzzer) send(q fuzzRequest, by fuzzCaller) (answer, error) {
 	return a, err
 }
 
-// canary is the name of a secret: its round and whose it is.
-var canary = regexp.MustCompile(`canary[0-9]+(alpha|bravo|charlie|delta)`)
+// canary is the name of a secret: a random number and whose it is.
+var canary = regexp.MustCompile(`canary[0-9a-f]{12}(alpha|bravo|charlie|delta)`)
 
 // judge returns what is wrong with an answer.
 func (f *fuzzer) judge(q fuzzRequest, by fuzzCaller, a answer) (problems []string) {
@@ -200,7 +201,7 @@ func (f *fuzzer) judge(q fuzzRequest, by fuzzCaller, a answer) (problems []strin
 		}
 	}
 	for _, word := range canary.FindAllString(text, -1) {
-		if !slices.Contains(by.mayRead, word) {
+		if slices.Contains(f.words, word) && !slices.Contains(by.mayRead, word) {
 			complain("tells %s", word)
 			break
 		}
