@@ -84,7 +84,7 @@ type fuzzer struct {
 	doc        *spec
 	operations []specOperation
 	companies  [2]*fuzzCompany
-	words      []string // the canaries of all rounds
+	words      []string               // the canaries of all rounds
 	seen       map[string]map[int]int // operation, status, number
 	log        *errorLog
 }
