@@ -36,6 +36,12 @@ type Tx struct {
 	// instead of texts. automerge-js 3 shows scalar strings as ImmutableString.
 	ScalarStrings bool
 
+	// ReplaceShortTexts lets Update replace a text as a whole, marks included, when
+	// the old or the new one is short: at most ShortText characters and no line
+	// break or block. A name or a status that two people set at once is then a
+	// conflict, as with automerge-js's assignment, and no mixture of letters.
+	ReplaceShortTexts bool
+
 	s       *OpSet
 	meta    ChangeMeta
 	ops     []Op

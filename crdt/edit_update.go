@@ -4,7 +4,9 @@ import (
 	"encoding/base64"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Update makes what a JSON Pointer names equal to want with the least edits: maps
@@ -17,7 +19,8 @@ import (
 // where it can: a number over a counter becomes an increment, a string over a
 // text edits it, a string over a scalar string, timestamp (RFC 3339) or byte
 // string (base64) replaces it by one of the same type. New strings become texts
-// or scalars as Tx.ScalarStrings says. Everything else is replaced.
+// or scalars as Tx.ScalarStrings says. Everything else is replaced, short texts
+// too if Tx.ReplaceShortTexts is set.
 //
 // Elements of lists are matched by content; maps with a value in the key "id" are
 // matched by that.
@@ -105,7 +108,7 @@ func (u *updater) key(obj OpID, key string, want any) error {
 	now, ok := u.tx.Field(obj, key)
 	n := needed{write: true, value: want}
 	if ok {
-		n = need(now, want)
+		n = u.need(now, want)
 	}
 	var err error
 	switch {
@@ -124,7 +127,7 @@ func (u *updater) element(list OpID, index int, want any) error {
 	if !ok {
 		return fmt.Errorf("element %d: %w", index, ErrIndex)
 	}
-	n := need(now.Item, want)
+	n := u.need(now.Item, want)
 	var err error
 	switch {
 	case n.descend:
@@ -143,6 +146,29 @@ type needed struct {
 	write     bool // write value
 	increment int64
 	value     any
+}
+
+// ShortText is how many characters a short text has at most, see Tx.ReplaceShortTexts.
+const ShortText = 64
+
+func isShort(text string) bool {
+	return utf8.RuneCountInString(text) <= ShortText && !strings.ContainsAny(text, "\n\r\u2028\u2029\ufffc")
+}
+
+// need is the function need, but for short texts.
+func (u *updater) need(now Item, want any) needed {
+	n := need(now, want)
+	text, ok := n.value.(string)
+	if !u.tx.ReplaceShortTexts || !n.descend || !ok {
+		return n
+	}
+	switch old := u.tx.Text(now.ID); {
+	case old == text:
+		return needed{}
+	case isShort(old) || isShort(text):
+		return needed{write: true, value: Text(text)}
+	}
+	return n
 }
 
 func need(now Item, want any) needed {

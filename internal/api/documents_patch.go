@@ -41,8 +41,9 @@ type patchOperation struct {
 func (s *Server) registerPatchDocument(rest huma.API) {
 	op := s.documentOperation(rest, "patch-document", http.MethodPatch, "/v1/documents/{id}", "Change a document",
 		"With a merge patch (RFC 7386) or a JSON Patch (RFC 6902): as one change of the caller's, or not at all. What the patch doesn't touch "+
-			"stays as it is, so that it merges with what others do meanwhile; texts are compared and changed character by character. "+
-			"Values keep their types where they can: a number over a counter becomes an increment, a date over a timestamp a timestamp. "+
+			"stays as it is, so that it merges with what others do meanwhile. Texts are compared and changed character by character, "+
+			"but replaced as a whole when the old or the new one has at most 64 characters and no line break: two people who set a status at once "+
+			"then are a conflict, and no mixture of both. Values keep their types where they can: a number over a counter becomes an increment, a date over a timestamp a timestamp. "+
 			"move and copy take values with their types along, but not the marks of texts.",
 		body{"application/json", reflect.TypeFor[DocumentView]()})
 	op.SkipValidateBody = true

@@ -24,7 +24,10 @@
 // A string in JSON that comes in becomes a text, which people edit at the same
 // time, as in automerge-js 3; on request a scalar string, which is replaced as a
 // whole. Where there is a value already, the new one keeps its type if it can:
-// see crdt.Tx.Update.
+// see crdt.Tx.Update. A patch replaces a text as a whole when the old or the new
+// one is short (64 characters, no line break), so that a status which a device
+// sets offline at the same time is a conflict in the ledger; longer texts are
+// edited, and merge.
 //
 // # States
 //

@@ -44,13 +44,23 @@ func (s *Service) Patch(ctx context.Context, c Caller, doc id.DocumentID, p Patc
 		return Document{}, err
 	}
 	return s.edit(ctx, c, doc, p.Match, hub.Edit{Message: p.Message, Write: func(tx *crdt.Tx, _ hub.Reading) error {
-		tx.ScalarStrings = p.ScalarStrings
 		return inputError(write(tx))
 	}})
 }
 
 // parse returns what the patch writes.
 func (p Patch) parse() (func(*crdt.Tx) error, error) {
+	write, err := p.parseBody()
+	if err != nil {
+		return nil, err
+	}
+	return func(tx *crdt.Tx) error {
+		tx.ScalarStrings, tx.ReplaceShortTexts = p.ScalarStrings, true
+		return write(tx)
+	}, nil
+}
+
+func (p Patch) parseBody() (func(*crdt.Tx) error, error) {
 	if err := checkMessage(p.Message); err != nil {
 		return nil, err
 	}

@@ -160,6 +160,51 @@ func TestJSONPatchVectors(t *testing.T) {
 	}
 }
 
+// Short texts are replaced, so that two who set one at once are a conflict; long
+// ones are edited.
+func TestPatchesReplaceShortTexts(t *testing.T) {
+	long, lines := strings.Repeat("x", crdt.ShortText+1), "two\nlines"
+	for _, c := range []struct {
+		old, want string
+		replaced  bool
+	}{
+		{"draft", "paid", true},
+		{"draft", "draft", false},
+		{"", "a", true},
+		{"a", "", true},
+		{long, "short", true},
+		{"short", long, true},
+		{lines, "one", true},
+		{strings.Repeat("ü", crdt.ShortText), strings.Repeat("😀", crdt.ShortText), true},
+		{long, long + "!", false},
+		{lines, lines + "!", false},
+		{lines, long, false},
+	} {
+		for form, p := range map[string]Patch{
+			"merge":   {Body: []byte(marshal(map[string]any{"s": c.want}))},
+			"replace": {Kind: JSONPatch, Body: []byte(marshal([]any{map[string]any{"op": "replace", "path": "/s", "value": c.want}}))},
+			"within":  {Kind: JSONPatch, Body: []byte(marshal([]any{map[string]any{"op": "add", "path": "", "value": map[string]any{"s": c.want}}}))},
+		} {
+			doc := holding(t, marshal(map[string]any{"s": c.old}))
+			before, _ := doc.View().Get("s")
+			write, err := p.parse()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := doc.Edit(crdt.EditOptions{}, write); err != nil {
+				t.Fatal(err)
+			}
+			after, _ := doc.View().Get("s")
+			if got := doc.View().Text(after.ID); after.Kind != crdt.KindText || got != c.want {
+				t.Errorf("%s of %q: %s %q, want text %q", form, c.old, after.Kind, got, c.want)
+			}
+			if replaced := after.ID != before.ID; replaced != c.replaced {
+				t.Errorf("%s of %q by %q: replaced %t, want %t", form, c.old, c.want, replaced, c.replaced)
+			}
+		}
+	}
+}
+
 // A move takes what JSON can't say along.
 func TestMoveKeepsTypes(t *testing.T) {
 	doc := holding(t, `{"old":{}}`)
