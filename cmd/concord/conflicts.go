@@ -28,7 +28,7 @@ type conflictsCommand struct {
 
 // conflictFilters are the filters of lists.
 type conflictFilters struct {
-	Document string    `help:"ID of a document."`
+	Document string    `help:"ID of a document, automerge URL, or TYPE/REF."`
 	Type     string    `help:"Type of the documents."`
 	Field    string    `help:"JSON Pointer with * for indexes, such as /lines/*/price."`
 	User     string    `help:"Who wrote one of the values."`
@@ -39,11 +39,17 @@ type conflictFilters struct {
 	To       timeValue `placeholder:"TIME" help:"Opened before this time."`
 }
 
-func (f conflictFilters) query() url.Values {
-	return url.Values{
-		"document": {strings.TrimPrefix(f.Document, "automerge:")}, "type": {f.Type}, "field": {f.Field}, "user": {f.User},
-		"kind": {f.Kind}, "status": {f.Status}, "assignee": {f.Assignee}, "from": {f.From.query()}, "to": {f.To.query()},
+func (f conflictFilters) query(ctx context.Context, server *client.Client) (url.Values, error) {
+	q := url.Values{
+		"type": {f.Type}, "field": {f.Field}, "user": {f.User}, "kind": {f.Kind}, "status": {f.Status}, "assignee": {f.Assignee},
+		"from": {f.From.query()}, "to": {f.To.query()},
 	}
+	if f.Document == "" {
+		return q, nil
+	}
+	doc, err := docArgument{f.Document}.find(ctx, server)
+	q.Set("document", doc)
+	return q, err
 }
 
 // timeValue is a time as people write it.
@@ -138,8 +144,12 @@ func (c *conflictListCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
+	q, err := c.query(ctx, server)
+	if err != nil {
+		return err
+	}
 	var raw []json.RawMessage
-	err = pages(ctx, server, "/v1/conflicts", c.query(), "conflicts", c.Limit, func(page []json.RawMessage) { raw = append(raw, page...) })
+	err = pages(ctx, server, "/v1/conflicts", q, "conflicts", c.Limit, func(page []json.RawMessage) { raw = append(raw, page...) })
 	if err != nil {
 		return err
 	}
@@ -362,7 +372,11 @@ func (c *conflictCSVCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	resp, err := server.Do(ctx, client.Request{Method: http.MethodGet, Path: "/v1/conflicts.csv", Query: c.query()})
+	q, err := c.query(ctx, server)
+	if err != nil {
+		return err
+	}
+	resp, err := server.Do(ctx, client.Request{Method: http.MethodGet, Path: "/v1/conflicts.csv", Query: q})
 	if err != nil {
 		return err
 	}

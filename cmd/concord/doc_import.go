@@ -48,6 +48,8 @@ func (c *docImportCommand) Run(ctx context.Context, s streams) error {
 		return errors.New("name either files or, with --nodefs, a folder")
 	case (c.ID != "" || c.Ref != "") && len(c.Files) != 1:
 		return errors.New("--id and --ref are for one file")
+	case (c.Type == "") != (c.Ref == ""):
+		return errors.New("--type and --ref go together: they are the document's key")
 	}
 	server, err := c.client()
 	if err != nil {
@@ -122,7 +124,7 @@ func (f *folderImport) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	journal, err := openJournal(filepath.Clean(f.dir) + ".imported")
+	journal, err := openJournal(f.journal(), f.server.Server)
 	if err != nil {
 		return err
 	}
@@ -150,13 +152,16 @@ func (f *folderImport) run(ctx context.Context) error {
 	return f.report(len(docs))
 }
 
+// journal is the file that says what has been imported.
+func (f *folderImport) journal() string { return filepath.Clean(f.dir) + ".imported" }
+
 func (f *folderImport) report(total int) error {
 	if f.json {
-		return printJSON(f.out, map[string]int{"documents": f.documents, "already_imported": f.resumed, "changes": f.changes, "files_skipped": f.skipped})
+		return printJSON(f.out, map[string]int{"documents": f.documents, "alreadyImported": f.resumed, "changes": f.changes, "filesSkipped": f.skipped})
 	}
 	fmt.Fprintf(f.out, "%s: %d of %s imported, %s", f.dir, f.documents, count(total, "document"), count(f.changes, "new change"))
 	if f.resumed > 0 {
-		fmt.Fprintf(f.out, "; %d had been imported before", f.resumed)
+		fmt.Fprintf(f.out, "; %d had been imported before, as %s says", f.resumed, f.journal())
 	}
 	fmt.Fprintln(f.out)
 	if f.skipped > 0 {
@@ -226,16 +231,17 @@ func (f *folderImport) skip(bar *progress.Line, what string, err error) {
 
 // journal names the documents that have been imported, as they were then.
 type journal struct {
-	file *os.File
-	done map[string]bool
+	file   *os.File
+	server string // to which they went
+	done   map[string]bool
 }
 
-func openJournal(path string) (*journal, error) {
+func openJournal(path, server string) (*journal, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("note what is imported: %w", err)
 	}
-	j := &journal{file: f, done: make(map[string]bool)}
+	j := &journal{file: f, server: strings.TrimSuffix(server, "/"), done: make(map[string]bool)}
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		j.done[lines.Text()] = true
 	}
@@ -244,7 +250,7 @@ func openJournal(path string) (*journal, error) {
 
 // line changes when files of the document do.
 func (j *journal) line(d nodefs.Document) string {
-	return fmt.Sprintf("%s %d files %d bytes", d.ID, len(d.Files), d.Size())
+	return fmt.Sprintf("%s %d files %d bytes to %s", d.ID, len(d.Files), d.Size(), j.server)
 }
 
 func (j *journal) has(d nodefs.Document) bool { return j.done[j.line(d)] }

@@ -217,7 +217,7 @@ func (c *docBlameCommand) Run(ctx context.Context, s streams) error {
 	t := newTable(s.out, "PATH", "VALUE", "USER", "DEVICE", "RECEIVED", "CHANGE")
 	for _, v := range blame.Values {
 		path := v.Path
-		if v.Index != nil {
+		if v.Index != nil && *v.Index > 0 {
 			path = fmt.Sprintf("%s from %d", path, *v.Index)
 		}
 		t.row(path, compact(v.Value), v.User, short(v.Device), shortTime(v.Received), short(v.Hash))
@@ -305,7 +305,7 @@ func (c *docExportCommand) Run(ctx context.Context, s streams) error {
 	return err
 }
 
-// readBody reads a JSON argument: the text itself, @FILE, or - for the standard input.
+// readBody reads a JSON argument: the text itself, or @FILE.
 func readBody(text string) ([]byte, error) {
 	if file, ok := strings.CutPrefix(text, "@"); ok {
 		return os.ReadFile(file)

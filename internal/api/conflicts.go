@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -52,31 +53,32 @@ type conflictCloser struct {
 }
 
 type conflictEntry struct {
-	ID       string          `json:"id" doc:"The same on every server that has the changes." example:"5d41402abc4b2a76b9719d911017c592"`
-	Document string          `json:"document" example:"4NMNnkMhL8jXrdJ9jamS58PAVdXu"`
-	URL      string          `json:"url" doc:"The document's automerge URL." example:"automerge:4NMNnkMhL8jXrdJ9jamS58PAVdXu"`
-	Type     string          `json:"type,omitempty" example:"invoice"`
-	Kind     string          `json:"kind" enum:"update-update,delete-update,lost-edit,guarded" doc:"Different values; a deletion against another write; edits in an object that somebody removed; an edit that a rule undid."`
-	Status   string          `json:"status" enum:"open,superseded,resolved,accepted,dismissed" doc:"Superseded: a later write covers all values."`
-	Strategy string          `json:"strategy" doc:"How the document merges while nobody decides." example:"last-write-wins"`
-	Field    string          `json:"field" doc:"JSON Pointer with * for each index of a list." example:"/lines/*/price"`
-	Path     string          `json:"path" doc:"JSON Pointer of the place, as it was when the conflict was last recorded." example:"/lines/0/price"`
-	Before   *ShownValue     `json:"before,omitempty" doc:"What the place held before; missing if nothing."`
-	Winner   *ShownValue     `json:"winner,omitempty" doc:"What the document shows of it; missing if nothing."`
-	Users    []string        `json:"users" doc:"Who wrote the values; at most 64."`
-	Count    int             `json:"count" doc:"How many values there are."`
-	Values   []conflictValue `json:"values,omitempty" doc:"When one conflict is asked for, or with values=true."`
-	Opened   time.Time       `json:"opened" doc:"When the server received what made it a conflict."`
-	Updated  time.Time       `json:"updated"`
-	Closed   *time.Time      `json:"closed,omitempty"`
-	Closer   *conflictCloser `json:"closer,omitempty"`
-	Rule     string          `json:"rule,omitempty" doc:"Of a guarded edit."`
-	Assignee string          `json:"assignee,omitempty"`
-	Notes    []conflictNote  `json:"notes,omitempty"`
+	ID            string          `json:"id" doc:"The same on every server that has the changes." example:"5d41402abc4b2a76b9719d911017c592"`
+	Document      string          `json:"document" example:"4NMNnkMhL8jXrdJ9jamS58PAVdXu"`
+	URL           string          `json:"url" doc:"The document's automerge URL." example:"automerge:4NMNnkMhL8jXrdJ9jamS58PAVdXu"`
+	Type          string          `json:"type,omitempty" example:"invoice"`
+	Kind          string          `json:"kind" enum:"update-update,delete-update,lost-edit,guarded" doc:"Different values; a deletion against another write; edits in an object that somebody removed; an edit that a rule undid."`
+	Status        string          `json:"status" enum:"open,superseded,resolved,accepted,dismissed" doc:"Superseded: a later write covers all values."`
+	Strategy      string          `json:"strategy" doc:"How the document merges while nobody decides." example:"last-write-wins"`
+	Field         string          `json:"field" doc:"JSON Pointer with * for each index of a list." example:"/lines/*/price"`
+	Path          string          `json:"path" doc:"JSON Pointer of the place, as it was when the conflict was last recorded." example:"/lines/0/price"`
+	Before        *ShownValue     `json:"before,omitempty" doc:"What the place held before; missing if nothing."`
+	Winner        *ShownValue     `json:"winner,omitempty" doc:"What the document shows of it; missing if nothing."`
+	Users         []string        `json:"users" doc:"Who wrote the values; at most 64."`
+	Count         int             `json:"count" doc:"How many values there are."`
+	Values        []conflictValue `json:"values,omitempty" doc:"When one conflict is asked for, or with values=true."`
+	ValuesLeftOut bool            `json:"valuesLeftOut,omitempty" doc:"There are more values: an answer has 10,000 at most. Ask for one conflict, or for CSV."`
+	Opened        time.Time       `json:"opened" doc:"When the server received what made it a conflict."`
+	Updated       time.Time       `json:"updated"`
+	Closed        *time.Time      `json:"closed,omitempty"`
+	Closer        *conflictCloser `json:"closer,omitempty"`
+	Rule          string          `json:"rule,omitempty" doc:"Of a guarded edit."`
+	Assignee      string          `json:"assignee,omitempty"`
+	Notes         []conflictNote  `json:"notes,omitempty"`
 }
 
 type ConflictFilter struct {
-	Document string    `query:"document" doc:"ID of a document."`
+	Document string    `query:"document" doc:"Document ID or automerge: URL."`
 	Type     string    `query:"type" doc:"Type of the documents."`
 	Field    string    `query:"field" doc:"As in the field of a conflict."`
 	User     string    `query:"user" doc:"Who wrote one of the values."`
@@ -114,9 +116,9 @@ func (f ConflictFilter) filter(p auth.Principal) (conflict.Filter, error) {
 		Assignee: f.Assignee, From: f.From, To: f.To, MayOpen: mayOpen(p),
 	}
 	if f.Document != "" {
-		doc, err := id.Parse(f.Document)
+		doc, err := id.Parse(strings.TrimPrefix(f.Document, "automerge:"))
 		if err != nil {
-			return out, huma.Error422UnprocessableEntity("document isn't the ID of one: it is the part of an automerge URL after the colon")
+			return out, huma.Error422UnprocessableEntity("document has no document ID; IDs look like 4NMNnkMhL8jXrdJ9jamS58PAVdXu")
 		}
 		out.Document = &doc
 	}
@@ -166,9 +168,12 @@ func (s *Server) listConflicts(ctx context.Context, in *conflictsInput) (*confli
 	}
 	out := &conflictsOutput{}
 	out.Body.Conflicts = make([]conflictEntry, 0, len(page.Records))
+	left := maxValues
 	for _, r := range page.Records {
 		entry := conflictOf(r, nil)
-		if in.Values {
+		entry.ValuesLeftOut = in.Values && r.Values > left
+		if in.Values && !entry.ValuesLeftOut {
+			left -= r.Values
 			c, err := s.opts.Conflicts.Get(p.Company, r.ID, nil)
 			switch {
 			case errors.Is(err, conflict.ErrNotFound):
@@ -176,6 +181,7 @@ func (s *Server) listConflicts(ctx context.Context, in *conflictsInput) (*confli
 			case err != nil:
 				return nil, s.conflictError("read a conflict", err)
 			}
+			c.Notes = nil
 			entry = conflictOf(c.Record, &c)
 		}
 		out.Body.Conflicts = append(out.Body.Conflicts, entry)
@@ -199,10 +205,24 @@ func (s *Server) conflictError(doing string, err error) error {
 		return huma.Error409Conflict(err.Error())
 	case errors.Is(err, conflict.ErrCursor):
 		return huma.Error422UnprocessableEntity("cursor is none that an earlier page has given; leave it out to begin anew")
-	case errors.Is(err, conflict.ErrChoice), errors.Is(err, conflict.ErrNote), errors.Is(err, guard.ErrNotProposal):
+	case errors.Is(err, conflict.ErrChoice):
+		return huma.Error422UnprocessableEntity(plain(err, conflict.ErrChoice))
+	case errors.Is(err, conflict.ErrNote):
+		return huma.Error422UnprocessableEntity(plain(err, conflict.ErrNote))
+	case errors.Is(err, guard.ErrNotProposal):
 		return huma.Error422UnprocessableEntity(err.Error())
 	}
 	return s.editError(doing, err)
+}
+
+// plain returns what an error says between "resolve conflict ID: ", or the like,
+// and its kind: the caller knows both.
+func plain(err, kind error) string {
+	text := strings.TrimSuffix(err.Error(), ": "+kind.Error())
+	if i := strings.Index(text, ": "); i >= 0 && strings.Contains(text[:i], " conflict ") {
+		return text[i+len(": "):]
+	}
+	return text
 }
 
 // editError turns what the hub says of a change into an answer.
@@ -211,7 +231,7 @@ func (s *Server) editError(doing string, err error) error {
 	switch {
 	case errors.Is(err, hub.ErrNotFound), errors.Is(err, store.ErrPurged):
 		return errNoConflict
-	case errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrFailed):
+	case errors.Is(err, hub.ErrClosing), errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrFailed):
 		return huma.Error503ServiceUnavailable("the server is going down; try again in a moment")
 	case errors.As(err, &refusal):
 		return huma.Error422UnprocessableEntity("the change can't be made: " + refusal.Detail)
@@ -220,6 +240,9 @@ func (s *Server) editError(doing string, err error) error {
 	}
 	return s.internal(doing, err)
 }
+
+// maxValues is how many values of conflicts are in one answer.
+const maxValues = 10_000
 
 // conflictOf shows a record; c adds what belongs to it, nil = nothing.
 func conflictOf(r conflict.Record, c *conflict.Conflict) conflictEntry {
@@ -238,7 +261,8 @@ func conflictOf(r conflict.Record, c *conflict.Conflict) conflictEntry {
 	if c == nil {
 		return e
 	}
-	for _, v := range c.Sides {
+	e.ValuesLeftOut = len(c.Sides) > maxValues
+	for _, v := range c.Sides[:min(len(c.Sides), maxValues)] {
 		e.Values = append(e.Values, conflictValue{
 			ShownValue: *shownOf(&v.Shown), Action: v.Action, Place: v.Place, Change: v.Change, User: v.User, Device: v.Device,
 			Received: v.Received, Claimed: optionalTime(v.Claimed), Removal: v.Removal, Winner: r.Winner != nil && r.Winner.Op == v.Op,

@@ -191,6 +191,7 @@ func TestPatchOverHTTP(t *testing.T) {
 	r.request("PATCH", path, editor, `{}`, "Content-Type: application/json").want(t, 415)
 	r.request("PATCH", path, editor, ``, mergePatch).want(t, 400)
 	r.request("PATCH", path, editor, `{`, mergePatch).want(t, 422)
+	r.request("PATCH", path, editor, "{\"customer\":\"M\xfcller\"}", mergePatch).want(t, 422) // Latin-1
 	ok := r.request("PATCH", path+"?message=raise", editor, `[{"op":"replace","path":"/lines/0/price","value":2}]`, jsonPatch, "If-Match: "+tag, "Concord-Storage-Id: till-7").want(t, 200)
 	stale := r.request("PATCH", path, editor, `{"a":1}`, mergePatch, "If-Match: "+tag).want(t, 412)
 	if stale.Header.Get("ETag") != ok.Header.Get("ETag") {
@@ -214,6 +215,27 @@ func TestPatchOverHTTP(t *testing.T) {
 	r.request("GET", path+"?time=yesterday", editor, "").want(t, 422)
 	r.request("GET", "/v1/documents/nonsense", editor, "").want(t, 422)
 	r.request("GET", "/v1/documents/automerge:"+made.JSON["id"].(string), editor, "").want(t, 200)
+}
+
+// What no endpoint takes fails as everything else does.
+func TestCallsToNowhere(t *testing.T) {
+	r := newRig(t, settings{})
+	editor := token(t, "acme", "alice", auth.RoleEditor)
+	for _, c := range []struct {
+		method, path string
+		status       int
+		detail       string
+	}{
+		{"GET", "/v1/nothing", 404, "/docs"},
+		{"POST", "/v1/documents", 405, "GET"},
+		{"DELETE", "/v1/conflicts.csv", 405, "GET"},
+	} {
+		got := r.request(c.method, c.path, editor, "").want(t, c.status)
+		detail, _ := got.JSON["detail"].(string)
+		if media := got.Header.Get("Content-Type"); media != "application/problem+json" || !strings.Contains(detail, c.detail) {
+			t.Errorf("%s %s: %s %s", c.method, c.path, media, got.Raw)
+		}
+	}
 }
 
 // Documents may be nested deeper than encoding/json goes.

@@ -94,7 +94,7 @@ func New(o Options) *Server {
 	mux.HandleFunc("GET /v1/sync", s.serveSync)
 	mux.Handle("GET /metrics", s.metricsHandler())
 	mux.HandleFunc("GET /{$}", s.serveIndex)
-	s.handler = o.Origins.CORS(mux)
+	s.handler = o.Origins.CORS(nowhere(mux))
 	return s
 }
 

@@ -97,14 +97,14 @@ func (s *Service) importInto(ctx context.Context, c Caller, in Import) (doc id.D
 	switch {
 	case err != nil:
 		return doc, nil, err
+	case in.ID == nil && (!ok || !c.MayOpen(doc.String())):
+		doc, err = newID(), mayMake(c) // a narrowed token learns nothing of the key
 	case ok && !c.MayOpen(doc.String()), ok && in.ID != nil && *in.ID != doc:
 		return doc, nil, refuse(ErrConflict, "another document is %s %q", in.Type, clip(in.Ref))
 	case ok:
 		return doc, nil, nil
-	case in.ID != nil:
-		doc = *in.ID
 	default:
-		doc, err = newID(), mayMake(c)
+		doc = *in.ID
 	}
 	return doc, keyRecords(in.Type, in.Ref, doc), err
 }

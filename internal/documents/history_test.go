@@ -96,9 +96,9 @@ func TestClaimedTimesAreWithinBounds(t *testing.T) {
 func TestBlame(t *testing.T) {
 	r := newRig(t)
 	first := r.tick()
-	doc := r.open(alice, "invoice", "1", `{"a":{"b":1,"c":[]},"note":"hello","lines":[1,2]}`)
+	doc := r.open(alice, "invoice", "1", `{"a":{"b":1,"c":[]},"note":"hello\n","lines":[1,2]}`)
 	second := r.tick()
-	r.merge(bob, doc, `{"a":{"b":2},"note":"hello world"}`)
+	r.merge(bob, doc, `{"a":{"b":2},"note":"hello\n world"}`)
 	type line struct {
 		Path, Value, User string
 		Index, Length     int
@@ -122,7 +122,7 @@ func TestBlame(t *testing.T) {
 	}
 	want := []line{
 		at("/a/b", "2", "bob", 0, 0), at("/a/c", "[]", "alice", 0, 0), at("/lines/0", "1", "alice", 0, 0), at("/lines/1", "2", "alice", 0, 0),
-		at("/note", `"hello"`, "alice", 0, 5), at("/note", `" world"`, "bob", 5, 6),
+		at("/note", `"hello\n"`, "alice", 0, 6), at("/note", `" world"`, "bob", 6, 6),
 	}
 	if diff := cmp.Diff(want, look(At{}, "")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

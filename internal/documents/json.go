@@ -5,12 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"unicode/utf8"
 
 	"concord/crdt"
 )
 
 // decodeJSON reads one JSON value. Numbers keep their digits.
 func decodeJSON(b []byte) (any, error) {
+	if !utf8.Valid(b) {
+		return nil, refuse(ErrInput, "the body isn't UTF-8, as JSON has to be") // the decoder would replace what it can't read
+	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.UseNumber()
 	var v any

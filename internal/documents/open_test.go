@@ -87,3 +87,19 @@ func TestOpenRefuses(t *testing.T) {
 		}
 	}
 }
+
+// A token for some documents learns nothing of other documents' keys.
+func TestNarrowImportsAreAllRefusedAlike(t *testing.T) {
+	r := newRig(t)
+	there := r.open(alice, "invoice", "1", `{}`)
+	file, err := r.Export(t.Context(), alice, there.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	narrow := user("nora", auth.RoleEditor, newID())
+	_, taken := r.Import(t.Context(), narrow, Import{File: file, Type: "invoice", Ref: "1"})
+	_, free := r.Import(t.Context(), narrow, Import{File: file, Type: "invoice", Ref: "2"})
+	if !errors.Is(taken, ErrForbidden) || !errors.Is(free, ErrForbidden) || taken.Error() != free.Error() {
+		t.Errorf("a key in use: %v; a free one: %v", taken, free)
+	}
+}

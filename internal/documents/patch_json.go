@@ -32,14 +32,17 @@ func parseOperations(body []byte) ([]operation, error) {
 	ops := make([]operation, len(list))
 	for i, v := range list {
 		if ops[i], err = parseOperation(v); err != nil {
-			return nil, within(i, err)
+			return nil, within(i, len(list), err)
 		}
 	}
 	return ops, nil
 }
 
-// within says which operation an error is about.
-func within(i int, err error) error {
+// within says which of n operations an error is about.
+func within(i, n int, err error) error {
+	if n == 1 {
+		return err
+	}
 	var own *Error
 	if errors.As(err, &own) {
 		return &Error{Kind: own.Kind, Message: fmt.Sprintf("operation %d: %s", i, own.Message)}
@@ -82,7 +85,7 @@ func applyOperations(tx *crdt.Tx, ops []operation) error {
 	left := maxWork
 	for i, o := range ops {
 		if err := o.apply(tx, &left); err != nil {
-			return within(i, unmet(err))
+			return within(i, len(ops), unmet(err))
 		}
 	}
 	return nil

@@ -102,7 +102,7 @@ func stateOf(r hub.Reading, a At, prefix int) (state, error) {
 	case a.now():
 		return state{r.Heads, r.View}, nil
 	case heads == nil && prefix == 0:
-		return state{}, refuse(ErrNotFound, "the document didn't exist at %s", a.Time.UTC().Format(time.RFC3339Nano))
+		return state{}, refuse(ErrNotFound, "the document didn't exist at %s", a.Time.UTC().Truncate(time.Millisecond).Format(time.RFC3339Nano))
 	case heads == nil:
 		heads = headsOf(r.Graph, min(prefix, r.Graph.Len()))
 	}

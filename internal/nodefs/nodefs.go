@@ -51,7 +51,7 @@ var kinds = [...]string{"snapshot", "incremental"}
 // that holds none, because it is most likely the wrong one.
 func Open(dir string) ([]Document, error) {
 	root := os.DirFS(dir)
-	groups, err := fs.ReadDir(root, ".")
+	groups, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
