@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -19,7 +20,8 @@ type SyncAnswer struct {
 // Sync takes one sync message of a device that has no connection, and returns the
 // answer when the message's changes are durable. What the server knows of the
 // device's copy is kept under storageID, "" for none, as for its connections. It
-// waits for the user's rate as connections do.
+// waits for the user's rate as connections do. text is the caller's again after
+// the return.
 //
 // The error is ErrNotFound, ErrPurged or ErrMalformed. A document that doesn't
 // exist is asked for when the device has it.
@@ -37,6 +39,7 @@ func (h *Hub) Sync(ctx context.Context, s Session, storageID string, doc id.Docu
 	if s.MayOpen != nil && !s.MayOpen(doc) {
 		return SyncAnswer{}, ErrNotFound
 	}
+	text = bytes.Clone(text) // what is staged goes on when ctx ends
 	m, err := protocol.Decode(text, h.opts.Messages)
 	if err != nil {
 		return SyncAnswer{}, fmt.Errorf("%w: %v", ErrMalformed, err)

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -23,7 +24,7 @@ type Imported struct {
 // What is refused does no harm to the rest; when an error ends the call, a part
 // may have been taken. The history of a new document isn't judged by guards.
 // records are committed with the first part that is new, or alone if there is
-// nothing new.
+// nothing new. chunks are the caller's again after the return.
 //
 // The error is ErrPurged or store.ErrExists (see store.Record.Absent), or
 // ErrNotFound when there are records but no changes, for a document that doesn't
@@ -45,7 +46,7 @@ func (h *Hub) Import(ctx context.Context, key store.DocKey, by Author, chunks []
 	if err != nil {
 		return Imported{}, fmt.Errorf("import into document %s: %w", key.Document, err)
 	}
-	for piece := range pieces(chunks) {
+	for piece := range pieces(bytes.Clone(chunks)) { // what is staged goes on when ctx ends
 		in := &message{link: l, frame: Frame{Data: piece}, sync: &protocol.Message{Changes: [][]byte{piece}}, tally: t, trusted: !exists}
 		if err := p.say(ctx, in, false); err != nil {
 			return Imported{}, fmt.Errorf("import into document %s: %w", key.Document, err)

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -149,5 +150,59 @@ func TestLongActorsAreRefused(t *testing.T) {
 	got := r.bring(slices.Concat(fits.Save(), long.Save()))
 	if got.New != 1 || len(got.Refused) != 1 || got.Refused[0].Reason != crdt.ReasonLimit {
 		t.Errorf("%d new, refused: %v", got.New, got.Refused)
+	}
+}
+
+// TestCallersReuseTheirMemory ends calls whose changes are on their way to the
+// disk, and overwrites what these were given in.
+func TestCallersReuseTheirMemory(t *testing.T) {
+	for name, call := range map[string]func(r *rig, ctx context.Context, c *crdt.Change) (memory []byte, err error){
+		"import": func(r *rig, ctx context.Context, c *crdt.Change) ([]byte, error) {
+			memory := bytes.Clone(c.Bytes())
+			_, err := r.hub.Import(ctx, keyOf(docA), office, memory, nil)
+			return memory, err
+		},
+		"sync": func(r *rig, ctx context.Context, c *crdt.Change) ([]byte, error) {
+			memory := rawSync([]crdt.Hash{c.Hash}, c.Bytes())
+			_, err := r.hub.Sync(ctx, alice(), "", docA, memory)
+			return memory, err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, s := newHookedRig(t, Options{})
+			ctx, cancel := context.WithCancel(t.Context())
+			overwritten, written := make(chan struct{}), make(chan error, 1)
+			s.set(func(s *hookedStore) {
+				s.onAppend = func(_ store.Append, through func() error, done func(error)) error {
+					cancel()
+					go func() {
+						<-overwritten
+						written <- through()
+					}()
+					return nil
+				}
+			})
+			d := other(t, "xxxx", 1)
+			want, err := crdt.ParseChange(d.SaveSince(nil), crdt.Limits{ChunkBytes: 1 << 20, Ops: 100, Deps: 10})
+			if err != nil {
+				t.Fatal(err)
+			}
+			memory, err := call(r, ctx, want)
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("the call ends with %v", err)
+			}
+			for i := range memory {
+				memory[i] = 0xaa
+			}
+			close(overwritten)
+			if err := <-written; err != nil {
+				t.Error(err)
+			}
+			s.set(func(s *hookedStore) { s.onAppend = nil })
+			r.edit(docA, "after", 1) // comes after it
+			if got, err := r.store.Change(keyOf(docA), 0); err != nil || !bytes.Equal(got, want.Bytes()) {
+				t.Errorf("stored is %x, want %x: %v", got, want.Bytes(), err)
+			}
+		})
 	}
 }
