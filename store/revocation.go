@@ -71,6 +71,9 @@ func (s *Store) PutRevocation(ctx context.Context, r Revocation, done func(error
 		if err == nil {
 			err = b.putRevocation(r)
 		}
+		if err == nil {
+			err = b.putAudit(r.Company, []AuditEntry{r.audit()})
+		}
 		if err != nil {
 			return fmt.Errorf("put revocation: %w", err)
 		}
@@ -103,7 +106,7 @@ func (b *batch) putRevocation(r Revocation) error {
 		b.put(revocationExpiryBucket, expiryKey(until, key), nil)
 	}
 	b.put(revocationsBucket, key, append(appendU64(appendTime(nil, r.At), uint64(until)), r.By...))
-	return b.putAudit(r.Company, []AuditEntry{r.audit()})
+	return nil
 }
 
 // audit returns the entry that tells of a revocation.
