@@ -38,4 +38,10 @@
 // follow from the changes alone. Type, path, users' devices, the times opened,
 // updated and closed, and the content that is shown of objects are as this
 // server saw them.
+//
+// # Bounds
+//
+// A record has at most 1,000 values, those that came first. An edit counts for
+// the removed objects up to 16 levels around it. One change looks at 200,000 ops
+// at most.
 package conflict
