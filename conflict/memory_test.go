@@ -72,7 +72,6 @@ type device struct {
 	watcher hub.Watcher
 	changes []*crdt.Change
 	now     time.Time
-	author  func(i int) (user, device string)
 }
 
 func newDevice(t testing.TB, doc id.DocumentID) *device {

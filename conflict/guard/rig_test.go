@@ -126,7 +126,6 @@ type user struct {
 	key    store.DocKey
 	author hub.Author
 	doc    *crdt.Doc
-	synced []crdt.Hash // what the server has
 }
 
 // create makes an invoice with some content.
@@ -206,18 +205,6 @@ func (u *user) sync(changes ...*crdt.Change) {
 }
 
 func (u *user) json() string { return string(u.doc.View().AppendJSON(nil, crdt.Root)) }
-
-// at returns a place as JSON, "" if it isn't there.
-func (u *user) at(pointer string) string {
-	item, err := u.doc.View().Lookup(pointer)
-	if err != nil {
-		return ""
-	}
-	if item.Kind == crdt.KindScalar {
-		return string(item.Value.AppendJSON(nil))
-	}
-	return string(u.doc.View().AppendJSON(nil, item.ID))
-}
 
 // summary says what was proposed, one line each.
 func summary(all []answered) string {

@@ -29,16 +29,3 @@ func (r *Rule) excepts(roles []string) bool {
 	}
 	return false
 }
-
-// of returns the rules for a type of documents, in the order of the file.
-func (r *Rules) of(docType string) (rules []*Rule) {
-	if r == nil {
-		return nil
-	}
-	for _, rule := range r.Guards {
-		if rule.Type == docType {
-			rules = append(rules, rule)
-		}
-	}
-	return rules
-}
