@@ -65,7 +65,7 @@ func (c *backupCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return fmt.Errorf("what was written can't be read: %w", err)
 	}
-	if err := os.Rename(f.Name(), c.File); err != nil {
+	if err := rename(f.Name(), c.File); err != nil {
 		return err
 	}
 	fmt.Fprintf(s.out, "%s: %s, %s, %d bytes in %s\n", c.File, count(m.Documents, "document"), count(m.Changes, "change"), out.n, time.Since(started).Round(time.Millisecond))
