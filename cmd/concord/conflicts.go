@@ -228,18 +228,7 @@ func conflictCall(ctx context.Context, s streams, r remote, req client.Request, 
 	if err != nil {
 		return err
 	}
-	var raw json.RawMessage
-	if _, err := server.JSON(ctx, req, body, &raw); err != nil {
-		return err
-	}
-	if r.JSON {
-		return printJSON(s.out, raw)
-	}
-	var x conflictJSON
-	if err := json.Unmarshal(raw, &x); err != nil {
-		return fmt.Errorf("read the server's answer: %w", err)
-	}
-	return x.print(s.out)
+	return answer(ctx, s, r, server, req, body, func(x conflictJSON) error { return x.print(s.out) })
 }
 
 func (x *conflictJSON) print(w io.Writer) error {
@@ -399,48 +388,47 @@ func (c *conflictSummaryCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	var raw json.RawMessage
 	q := url.Values{"from": {c.From.query()}, "to": {c.To.query()}}
-	if _, err := server.JSON(ctx, client.Request{Method: http.MethodGet, Path: "/v1/conflicts/summary", Query: q}, nil, &raw); err != nil {
-		return err
-	}
-	if c.JSON {
-		return printJSON(s.out, raw)
-	}
-	type group struct {
-		Name  string `json:"name"`
-		Count int    `json:"count"`
-		Open  int    `json:"open"`
-	}
-	var sum struct {
-		Total   int     `json:"total"`
-		Days    []group `json:"days"`
-		Fields  []group `json:"fields"`
-		Types   []group `json:"types"`
-		Users   []group `json:"users"`
-		Closing struct {
-			Count  int     `json:"count"`
-			Median float64 `json:"medianSeconds"`
-			P90    float64 `json:"p90Seconds"`
-		} `json:"closing"`
-	}
-	if err := json.Unmarshal(raw, &sum); err != nil {
-		return fmt.Errorf("read the server's answer: %w", err)
-	}
+	req := client.Request{Method: http.MethodGet, Path: "/v1/conflicts/summary", Query: q}
+	return answer(ctx, s, c.remote, server, req, nil, func(sum summaryJSON) error { return sum.print(s.out) })
+}
+
+// summaryJSON is what the table shows of a summary.
+type summaryJSON struct {
+	Total   int         `json:"total"`
+	Days    []groupJSON `json:"days"`
+	Fields  []groupJSON `json:"fields"`
+	Types   []groupJSON `json:"types"`
+	Users   []groupJSON `json:"users"`
+	Closing struct {
+		Count  int     `json:"count"`
+		Median float64 `json:"medianSeconds"`
+		P90    float64 `json:"p90Seconds"`
+	} `json:"closing"`
+}
+
+type groupJSON struct {
+	Name  string `json:"name"`
+	Count int    `json:"count"`
+	Open  int    `json:"open"`
+}
+
+func (sum *summaryJSON) print(w io.Writer) error {
 	if sum.Total == 0 {
-		_, err := fmt.Fprintln(s.out, "no conflicts")
+		_, err := fmt.Fprintln(w, "no conflicts")
 		return err
 	}
 	seconds := func(v float64) string { return time.Duration(v * float64(time.Second)).Round(time.Second).String() }
-	fmt.Fprintf(s.out, "%s; %d closed, half of them within %s, nine of ten within %s\n\n", count(sum.Total, "conflict"), sum.Closing.Count, seconds(sum.Closing.Median), seconds(sum.Closing.P90))
-	t := newTable(s.out, "BY", "", "CONFLICTS", "OPEN")
+	fmt.Fprintf(w, "%s; %d closed, half of them within %s, nine of ten within %s\n\n",
+		count(sum.Total, "conflict"), sum.Closing.Count, seconds(sum.Closing.Median), seconds(sum.Closing.P90))
+	t := newTable(w, "BY", "", "CONFLICTS", "OPEN")
 	for _, part := range []struct {
 		name   string
-		groups []group
+		groups []groupJSON
 	}{{"day", sum.Days}, {"field", sum.Fields}, {"type", sum.Types}, {"users", sum.Users}} {
 		for _, g := range part.groups {
 			t.row(part.name, g.Name, fmt.Sprint(g.Count), fmt.Sprint(g.Open))
 		}
 	}
-	return t.end(s.out, "")
+	return t.end(w, "")
 }

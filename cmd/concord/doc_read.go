@@ -195,37 +195,31 @@ func (c *docBlameCommand) Run(ctx context.Context, s streams) error {
 	q := c.query()
 	q.Set("path", c.Path)
 	q.Set("limit", fmt.Sprint(c.Limit))
-	var raw json.RawMessage
-	if _, err := server.JSON(ctx, client.Request{Method: http.MethodGet, Path: documentPath(doc, "blame"), Query: q}, nil, &raw); err != nil {
-		return err
-	}
-	if c.JSON {
-		return printJSON(s.out, raw)
-	}
-	var blame struct {
-		Values []struct {
-			changeJSON
-			Path  string          `json:"path"`
-			Index *int            `json:"index"`
-			Value json.RawMessage `json:"value"`
-		} `json:"values"`
-		LeftOut bool `json:"leftOut"`
-	}
-	if err := json.Unmarshal(raw, &blame); err != nil {
-		return fmt.Errorf("read the server's answer: %w", err)
-	}
-	t := newTable(s.out, "PATH", "VALUE", "USER", "DEVICE", "RECEIVED", "CHANGE")
-	for _, v := range blame.Values {
-		path := v.Path
-		if v.Index != nil && *v.Index > 0 {
-			path = fmt.Sprintf("%s from %d", path, *v.Index)
+	req := client.Request{Method: http.MethodGet, Path: documentPath(doc, "blame"), Query: q}
+	return answer(ctx, s, c.remote, server, req, nil, func(blame blameJSON) error {
+		t := newTable(s.out, "PATH", "VALUE", "USER", "DEVICE", "RECEIVED", "CHANGE")
+		for _, v := range blame.Values {
+			path := v.Path
+			if v.Index != nil && *v.Index > 0 {
+				path = fmt.Sprintf("%s from %d", path, *v.Index)
+			}
+			t.row(path, compact(v.Value), v.User, short(v.Device), shortTime(v.Received), short(v.Hash))
 		}
-		t.row(path, compact(v.Value), v.User, short(v.Device), shortTime(v.Received), short(v.Hash))
-	}
-	if blame.LeftOut {
-		fmt.Fprintln(s.err, "concord: there are more values; ask for a part with --path, or raise --limit")
-	}
-	return t.end(s.out, "the document is empty")
+		if blame.LeftOut {
+			fmt.Fprintln(s.err, "concord: there are more values; ask for a part with --path, or raise --limit")
+		}
+		return t.end(s.out, "the document is empty")
+	})
+}
+
+type blameJSON struct {
+	Values []struct {
+		changeJSON
+		Path  string          `json:"path"`
+		Index *int            `json:"index"`
+		Value json.RawMessage `json:"value"`
+	} `json:"values"`
+	LeftOut bool `json:"leftOut"`
 }
 
 type docDiffCommand struct {
@@ -241,35 +235,29 @@ func (c *docDiffCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	var raw json.RawMessage
 	q := url.Values{"from": {c.From}, "to": {c.To}}
-	if _, err := server.JSON(ctx, client.Request{Method: http.MethodGet, Path: documentPath(doc, "diff"), Query: q}, nil, &raw); err != nil {
-		return err
-	}
-	if c.JSON {
-		return printJSON(s.out, raw)
-	}
-	var diff struct {
-		Changes []struct {
-			Path   string          `json:"path"`
-			Action string          `json:"action"`
-			Index  *int            `json:"index"`
-			Before json.RawMessage `json:"before"`
-			After  json.RawMessage `json:"after"`
-		} `json:"changes"`
-	}
-	if err := json.Unmarshal(raw, &diff); err != nil {
-		return fmt.Errorf("read the server's answer: %w", err)
-	}
-	t := newTable(s.out, "PATH", "ACTION", "BEFORE", "AFTER")
-	for _, d := range diff.Changes {
-		path := d.Path
-		if d.Index != nil {
-			path = fmt.Sprintf("%s from %d", path, *d.Index)
+	req := client.Request{Method: http.MethodGet, Path: documentPath(doc, "diff"), Query: q}
+	return answer(ctx, s, c.remote, server, req, nil, func(diff diffJSON) error {
+		t := newTable(s.out, "PATH", "ACTION", "BEFORE", "AFTER")
+		for _, d := range diff.Changes {
+			path := d.Path
+			if d.Index != nil {
+				path = fmt.Sprintf("%s from %d", path, *d.Index)
+			}
+			t.row(path, d.Action, compact(d.Before), compact(d.After))
 		}
-		t.row(path, d.Action, compact(d.Before), compact(d.After))
-	}
-	return t.end(s.out, "no difference")
+		return t.end(s.out, "no difference")
+	})
+}
+
+type diffJSON struct {
+	Changes []struct {
+		Path   string          `json:"path"`
+		Action string          `json:"action"`
+		Index  *int            `json:"index"`
+		Before json.RawMessage `json:"before"`
+		After  json.RawMessage `json:"after"`
+	} `json:"changes"`
 }
 
 type docExportCommand struct {

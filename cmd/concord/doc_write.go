@@ -47,7 +47,6 @@ func (c *docSetCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	var raw json.RawMessage
 	req := client.Request{Method: http.MethodGet, Path: documentPath(doc), Query: url.Values{"path": {""}}}
 	if body != nil {
 		req = client.Request{
@@ -58,18 +57,10 @@ func (c *docSetCommand) Run(ctx context.Context, s streams) error {
 			req.Header.Set("If-Match", `"`+c.IfMatch+`"`)
 		}
 	}
-	if _, err := server.JSON(ctx, req, nil, &raw); err != nil {
+	return answer(ctx, s, c.remote, server, req, nil, func(d documentJSON) error {
+		_, err := fmt.Fprintf(s.out, "%s\nheads %s\n", d.URL, strings.Join(d.Heads, "."))
 		return err
-	}
-	if c.JSON {
-		return printJSON(s.out, raw)
-	}
-	var d documentJSON
-	if err := json.Unmarshal(raw, &d); err != nil {
-		return fmt.Errorf("read the server's answer: %w", err)
-	}
-	_, err = fmt.Fprintf(s.out, "%s\nheads %s\n", d.URL, strings.Join(d.Heads, "."))
-	return err
+	})
 }
 
 // create makes the document if it isn't there.
@@ -149,19 +140,11 @@ func (c *docRestoreCommand) Run(ctx context.Context, s streams) error {
 			body[name] = v
 		}
 	}
-	var raw json.RawMessage
-	if _, err := server.JSON(ctx, client.Request{Method: http.MethodPost, Path: documentPath(doc, "restore")}, body, &raw); err != nil {
+	req := client.Request{Method: http.MethodPost, Path: documentPath(doc, "restore")}
+	return answer(ctx, s, c.remote, server, req, body, func(d documentJSON) error {
+		_, err := fmt.Fprintf(s.out, "restored; heads %s\n", strings.Join(d.Heads, "."))
 		return err
-	}
-	if c.JSON {
-		return printJSON(s.out, raw)
-	}
-	var d documentJSON
-	if err := json.Unmarshal(raw, &d); err != nil {
-		return fmt.Errorf("read the server's answer: %w", err)
-	}
-	_, err = fmt.Fprintf(s.out, "restored; heads %s\n", strings.Join(d.Heads, "."))
-	return err
+	})
 }
 
 type docRemoveCommand struct {
@@ -184,13 +167,9 @@ func (c *docRemoveCommand) Run(ctx context.Context, s streams) error {
 			return errors.New("nothing was deleted; programs pass --yes")
 		}
 	}
-	var raw json.RawMessage
-	if _, err := server.JSON(ctx, client.Request{Method: http.MethodDelete, Path: documentPath(doc), Query: url.Values{"reason": {c.Reason}}}, nil, &raw); err != nil {
+	req := client.Request{Method: http.MethodDelete, Path: documentPath(doc), Query: url.Values{"reason": {c.Reason}}}
+	return answer(ctx, s, c.remote, server, req, nil, func(struct{}) error {
+		_, err := fmt.Fprintf(s.out, "%s is deleted\n", doc)
 		return err
-	}
-	if c.JSON {
-		return printJSON(s.out, raw)
-	}
-	_, err = fmt.Fprintf(s.out, "%s is deleted\n", doc)
-	return err
+	})
 }

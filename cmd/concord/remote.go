@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,6 +26,23 @@ func (r remote) client() (*client.Client, error) {
 		return nil, errors.New("no token; set CONCORD_TOKEN to one, which 'concord token' or your sign-in makes")
 	}
 	return &client.Client{Server: r.Server, Token: r.Token}, nil
+}
+
+// answer sends a request and prints what the server says: as JSON if that was
+// asked for, else as show does.
+func answer[T any](ctx context.Context, s streams, r remote, server *client.Client, req client.Request, body any, show func(T) error) error {
+	var raw json.RawMessage
+	if _, err := server.JSON(ctx, req, body, &raw); err != nil {
+		return err
+	}
+	if r.JSON {
+		return printJSON(s.out, raw)
+	}
+	var got T
+	if err := json.Unmarshal(raw, &got); err != nil {
+		return fmt.Errorf("read the server's answer: %w", err)
+	}
+	return show(got)
 }
 
 // printJSON writes a value as the server has sent it, indented.
