@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -122,10 +123,11 @@ func (s *Store) overwrite() error {
 	if f.end, err = s.dirtyEnd(); err != nil {
 		return err
 	}
-	for !f.full && !s.o.hooks.keepFree {
-		if err := s.write(func(b *batch) error { return s.fill(b, f) }); err != nil {
-			return err
-		}
+	for err == nil && !f.full && !s.o.hooks.keepFree {
+		err = s.write(func(b *batch) error { return s.fill(b, f) })
+	}
+	if err != nil && !errors.Is(err, errEndless) {
+		return err
 	}
 	for more := true; more; {
 		if err := s.write(func(b *batch) (err error) {
@@ -135,8 +137,15 @@ func (s *Store) overwrite() error {
 			return err
 		}
 	}
-	return nil
+	return err
 }
+
+// errEndless is returned for free pages that don't get fewer, whatever is written.
+var errEndless = fmt.Errorf("the file's free pages don't get fewer: %w", ErrCorrupt)
+
+// maxFiller is how many pages of filler are written beyond twice what is free at first: others free pages meanwhile.
+// A damaged file may have free pages that are never used.
+const maxFiller = 64 << 10
 
 // filling is the state of one overwrite.
 type filling struct {
@@ -144,6 +153,8 @@ type filling struct {
 	full    bool  // and the file is in use up to end
 	end     int64 // bytes
 	slack   int   // pages to write beyond those that seem to be free
+	most    int   // pages that may be written; 0 = not known yet
+	written int   // pages
 }
 
 // fill writes some filler, or finds that there is no free page.
@@ -153,6 +164,12 @@ func (s *Store) fill(b *batch, f *filling) error {
 	}
 	free := s.db.Stats().FreePageN // after the commit before this one
 	pages := free + int(max(0, f.end-b.tx.Size()))/s.pageSize()
+	if f.most == 0 {
+		f.most = 2*pages + maxFiller
+	}
+	if f.written > f.most {
+		return errEndless
+	}
 	if pages < fillPages {
 		// This commit may use more free pages than were counted: those that the one before it has freed.
 		f.slack = min(max(4, 2*f.slack), maxSlack)
@@ -160,7 +177,9 @@ func (s *Store) fill(b *batch, f *filling) error {
 	}
 	// What others commit next frees pages again.
 	b.committed = append(b.committed, func() { f.emptied = f.emptied || s.db.Stats().FreePageN == 0 })
-	return b.putFiller(min(pages, max(fillPages, f.slack)))
+	pages = min(pages, max(fillPages, f.slack))
+	f.written += pages
+	return b.putFiller(pages)
 }
 
 func (s *Store) pageSize() int { return s.db.Info().PageSize }
