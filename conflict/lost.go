@@ -12,7 +12,7 @@ type editing struct {
 	removed map[crdt.OpID][]removedObject // by object: what around it, and it itself, was removed by others
 	lost    []*lostObject                 // in the order of discovery
 	byID    map[crdt.OpID]*lostObject
-	within  map[crdt.OpID]bool // objects that were searched for edits
+	within  map[crdt.OpID]bool // objects that were searched for concurrent edits, and whether there are any
 	looks   int                // at what was found in them
 }
 
@@ -142,16 +142,16 @@ func (c *run) removes(op *crdt.Op) {
 
 // editsWithin gathers the edits of an object that are concurrent to its removal.
 func (c *run) editsWithin(x, removal crdt.OpID) {
-	if c.edits.within[x] {
-		if lost := c.edits.byID[x]; lost != nil {
-			lost.removals[removal] = struct{}{}
+	if found, searched := c.edits.within[x]; searched {
+		if found {
+			c.edits.of(x).removals[removal] = struct{}{}
 		}
 		return
 	}
 	if c.edits.within == nil {
 		c.edits.within = make(map[crdt.OpID]bool)
 	}
-	c.edits.within[x] = true
+	c.edits.within[x] = false
 	var last crdt.OpID // object that was looked up last, and whether it is near
 	near := false
 	for at, w := range c.a.Content.Within(x, c.concurrent.lowest) {
@@ -172,6 +172,7 @@ func (c *run) editsWithin(x, removal crdt.OpID) {
 			continue
 		}
 		kind, _ := c.a.Content.KindOf(at.Object)
+		c.edits.within[x] = true
 		lost := c.edits.of(x)
 		lost.removals[removal] = struct{}{}
 		if lost.edit(change, at, kind, w); len(lost.edits) >= MaxValues {
