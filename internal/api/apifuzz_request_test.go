@@ -27,6 +27,7 @@ type fuzzRequest struct {
 	id           string // the path's
 	headers      map[string]string
 	body         []byte
+	stray        bool // there is a parameter that the operation doesn't have, or twice
 }
 
 func (q fuzzRequest) String() string {
@@ -66,14 +67,26 @@ func (f *fuzzer) newRequest(c *fuzzCompany, op specOperation) fuzzRequest {
 			q.headers[p.Name] = printable(text)
 		}
 	}
-	if broken >= 0 && f.rand.IntN(8) == 0 {
-		query.Set(g.pick("id", "company", "user", "limit", "\x00", "at"), g.junkText())
-	}
 	if len(query) > 0 {
 		q.path += "?" + query.Encode()
 	}
+	if broken >= 0 && f.rand.IntN(8) == 0 {
+		g.strayParameter(&q, query)
+	}
 	g.fillBody(&q, broken == len(op.Parameters))
 	return q
+}
+
+// strayParameter adds a parameter that the operation doesn't have, or has already.
+func (g *requestMaker) strayParameter(q *fuzzRequest, query url.Values) {
+	name := g.pick("id", "company", "user", "limit", "\x00", "at", "typ", "Type", "type;ref", "%")
+	mine := slices.ContainsFunc(q.op.Parameters, func(p specParameter) bool { return p.In == "query" && p.Name == name })
+	q.stray = strings.HasPrefix(q.path, "/v1/") && (!mine || query.Has(name))
+	sign := "?"
+	if len(query) > 0 {
+		sign = "&"
+	}
+	q.path += sign + url.QueryEscape(name) + "=" + url.QueryEscape(g.junkText())
 }
 
 // printable leaves out what an HTTP client doesn't send in a header.

@@ -174,6 +174,9 @@ func (f *fuzzer) judge(q fuzzRequest, by fuzzCaller, a answer) (problems []strin
 	if !by.known && !public && a.Status != http.StatusUnauthorized {
 		complain("got in")
 	}
+	if q.stray && a.Status < 400 {
+		complain("did a part of what was asked for")
+	}
 	switch {
 	case a.Status >= 400:
 		var p struct {

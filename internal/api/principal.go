@@ -46,8 +46,8 @@ func (s *Server) operation(rest huma.API, id, method, path, summary, description
 	return huma.Operation{
 		OperationID: id, Method: method, Path: path, Summary: summary, Description: description,
 		Security:    []map[string][]string{{"bearer": {}}},
-		Middlewares: huma.Middlewares{s.authenticated(rest)},
-		Errors:      []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable},
+		Middlewares: huma.Middlewares{s.authenticated(rest), wholeQuery(rest)},
+		Errors:      []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusServiceUnavailable},
 	}
 }
 
