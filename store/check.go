@@ -174,7 +174,7 @@ func (c *checker) run(path string) error {
 		return err
 	}
 	defer db.Close()
-	if err := c.checkPages(path); err != nil {
+	if err := c.checkPages(path, false); err != nil {
 		return err
 	}
 	if c.unsafe {

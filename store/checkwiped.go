@@ -222,14 +222,15 @@ func (s *search) record(offset int64) []byte {
 	if len(b) == 0 {
 		return nil
 	}
+	p := &pageBytes{size: uint64(len(b)), b: b}
 	for i := range int(native.Uint16(b[10:])) {
 		from := pageHeader + i*elementSize
 		if from+elementSize > len(b) {
 			return nil
 		}
 		e := b[from:]
-		k, v, ok := cut(b, from, native.Uint32(e[4:]), native.Uint32(e[8:]), native.Uint32(e[12:]))
-		if !ok {
+		k, v, err := p.cut(from, native.Uint32(e[4:]), native.Uint32(e[8:]), native.Uint32(e[12:]), true)
+		if err != nil {
 			return nil
 		}
 		start := from + int(native.Uint32(e[4:]))

@@ -463,64 +463,72 @@ func forgeDocument(tx *bbolt.Tx, key []byte, change func(*document)) {
 
 // TestDamagedPages flips bits and cuts the file at random places, page headers and pointers of bbolt included.
 func TestDamagedPages(t *testing.T) {
-	const seed = 20
-	rng := rand.New(rand.NewPCG(seed, seed))
+	rng := newRand(t, 20)
 	dir := fill(t)
-	sound, err := os.ReadFile(dbPath(dir))
-	if err != nil {
-		t.Fatal(err)
-	}
-	sound = trimZeros(sound)
-	want := dump(t, dir)
-	for round := range 120 {
-		bad := bytes.Clone(sound)
-		what := ""
-		switch page := rng.IntN(len(bad) / 4096); round % 4 {
-		case 0: // anywhere
-			i := rng.IntN(len(bad))
-			bad[i] ^= 1 << rng.IntN(8)
-			what = fmt.Sprint("byte ", i)
-		case 1: // page header and first elements
-			i := page*4096 + rng.IntN(64)
-			bad[i] = byte(rng.IntN(256))
-			what = fmt.Sprint("head ", i)
-		case 2: // one page in another's place
-			other := rng.IntN(len(bad) / 4096)
-			copy(bad[page*4096:][:4096], sound[other*4096:])
-			what = fmt.Sprint("page ", page, " from ", other)
-		case 3:
-			bad = bad[:rng.IntN(len(bad))]
-			what = fmt.Sprint("cut at ", len(bad))
+	var files [2][]byte // with a list of free pages, and as servers leave it
+	var want [2]map[string]string
+	for i := range files {
+		if i == 1 {
+			asServed(t, dir)
 		}
+		b, err := os.ReadFile(dbPath(dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[i], want[i] = trimZeros(b), dump(t, dir)
+	}
+	for round := range 120 {
+		kind := rng.IntN(2)
+		sound := files[kind]
+		bad, what := damagedCopy(rng, sound, round%4)
 		if bytes.Equal(bad, sound) {
 			continue
 		}
 		if err := os.WriteFile(dbPath(dir), bad, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if faults(t, dir).OK() && !cmp.Equal(dump(t, dir), want) {
+		if faults(t, dir).OK() && !cmp.Equal(dump(t, dir), want[kind]) {
 			t.Errorf("round %d, %s: check finds no fault, and records differ", round, what)
 		}
 		use(t, dir)
 	}
 }
 
+// damagedCopy damages a file in one of four ways, and says where.
+func damagedCopy(rng *rand.Rand, sound []byte, way int) (bad []byte, what string) {
+	bad = bytes.Clone(sound)
+	switch page := rng.IntN(len(bad) / 4096); way {
+	case 0: // anywhere
+		i := rng.IntN(len(bad))
+		bad[i] ^= 1 << rng.IntN(8)
+		what = fmt.Sprint("byte ", i)
+	case 1: // page header and first elements
+		i := page*4096 + rng.IntN(64)
+		bad[i] = byte(rng.IntN(256))
+		what = fmt.Sprint("head ", i)
+	case 2: // one page in another's place
+		other := rng.IntN(len(bad) / 4096)
+		copy(bad[page*4096:][:4096], sound[other*4096:])
+		what = fmt.Sprint("page ", page, " from ", other)
+	case 3:
+		bad = bad[:rng.IntN(len(bad))]
+		what = fmt.Sprint("cut at ", len(bad))
+	}
+	return bad, what
+}
+
 // TestPageCycle makes a page its own child, over which bbolt would recurse until the process dies.
 func TestPageCycle(t *testing.T) {
 	dir := fill(t)
-	var root int64
-	edit(t, dir, func(tx *bbolt.Tx) { root = int64(tx.Bucket([]byte("changes")).Root()) })
-	f, err := os.OpenFile(dbPath(dir), os.O_RDWR, 0)
+	var root int
+	edit(t, dir, func(tx *bbolt.Tx) { root = int(tx.Bucket([]byte("changes")).Root()) })
+	bad, err := os.ReadFile(dbPath(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	at := root*int64(os.Getpagesize()) + pageHeader
-	if _, err := f.WriteAt(native.AppendUint64(nil, uint64(root)), at+8); err != nil {
-		t.Fatal(err)
-	}
-	r := faults(t, dir)
-	if r.OK() || r.Faults[0].Bucket != "changes" {
+	native.PutUint64(bad[root*os.Getpagesize()+pageHeader+8:], uint64(root))
+	refused(t, dir, "cycle", bad)
+	if r := faults(t, dir); r.OK() || r.Faults[0].Bucket != "changes" {
 		t.Errorf("check: %v, want a fault in changes", r.Faults)
 	}
 }

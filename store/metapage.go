@@ -53,7 +53,7 @@ func (w *pageWalker) readMeta(at int64) (boltMeta, bool) {
 	v := b[pageHeader:]
 	sum := fnv.New64a()
 	sum.Write(v[:metaSize])
-	if native.Uint16(b[8:])&pageMeta == 0 || native.Uint32(v) != metaMagic || native.Uint32(v[4:]) != metaVersion ||
+	if native.Uint32(v) != metaMagic || native.Uint32(v[4:]) != metaVersion ||
 		native.Uint64(v[metaSize:]) != sum.Sum64() {
 		return boltMeta{}, false
 	}
@@ -73,10 +73,11 @@ func (w *pageWalker) readFreelist() error {
 	if page == noFreelist {
 		return nil
 	}
-	b, err := w.load(page)
+	p, err := w.load(page, true)
 	if err != nil {
 		return err
 	}
+	b := p.b
 	if native.Uint16(b[8:]) != pageFreelist {
 		return &errPage{page, "page is no freelist"}
 	}

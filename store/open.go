@@ -157,6 +157,9 @@ func openFile(dir string) (db *bbolt.DB, err error) {
 		return nil, err
 	}
 	path := filepath.Join(dir, fileName)
+	if err := verifyPages(path); err != nil {
+		return nil, err
+	}
 	_, statErr := os.Stat(path)
 	// The list of free pages, which grows with what snapshots have replaced, would be written with each commit. It is
 	// found again by walking the pages when the file is opened.

@@ -2,11 +2,15 @@ package store
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
+
+	"go.etcd.io/bbolt"
 )
 
 // This file reads bbolt's page structure from the file itself. bbolt trusts the pages that it maps: a page that names
@@ -22,7 +26,6 @@ const (
 
 	pageBranch   = 0x01
 	pageLeaf     = 0x02
-	pageMeta     = 0x04
 	pageFreelist = 0x10
 
 	leafBucket = 0x01
@@ -54,7 +57,28 @@ type pageWalker struct {
 	free  []uint64
 	count uint64 // records
 
-	loaded func(page uint64, b []byte) // called with the bytes of each page without faults; may be nil
+	keys   bool                        // values aren't read, but for those of buckets
+	loaded func(page uint64, b []byte) // called with the bytes of each page without faults; may be nil, as with keys
+}
+
+// pageBytes is a page with those that belong to it.
+type pageBytes struct {
+	w    *pageWalker
+	page uint64 // 0 for a page within another one
+	size uint64
+	b    []byte // all bytes, or the first ones
+}
+
+// at returns some of the bytes.
+func (p *pageBytes) at(from, to uint64) ([]byte, error) {
+	if to <= uint64(len(p.b)) {
+		return p.b[from:to], nil
+	}
+	b := make([]byte, to-from)
+	if _, err := p.w.f.ReadAt(b, int64(p.page)*p.w.meta.pageSize+int64(from)); err != nil {
+		return nil, p.w.readError(p.page, err)
+	}
+	return b, nil
 }
 
 // begin makes room for the pages that are found.
@@ -68,8 +92,8 @@ func (w *pageWalker) begin() {
 func bit(set []uint64, page uint64) bool { return set[page/64]&(1<<(page%64)) != 0 }
 func mark(set []uint64, page uint64)     { set[page/64] |= 1 << (page % 64) }
 
-// checkPages walks the whole file. Faults in the trees set unsafe.
-func (c *checker) checkPages(path string) error {
+// checkPages walks the whole file, but for values if only keys are to be read. Faults in the trees set unsafe.
+func (c *checker) checkPages(path string, keys bool) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -79,7 +103,7 @@ func (c *checker) checkPages(path string) error {
 	if err != nil {
 		return err
 	}
-	w := &pageWalker{f: f, size: info.Size()}
+	w := &pageWalker{f: f, size: info.Size(), keys: keys}
 	c.pages = w
 	if !c.checkMeta(w) {
 		c.unsafe = true
@@ -94,6 +118,27 @@ func (c *checker) checkPages(path string) error {
 	}
 	c.checkUse(w)
 	return nil
+}
+
+// verifyPages refuses a file whose pages bbolt can't be trusted with. bbolt walks them when it opens a file for writing, on
+// a goroutine of its own: a panic there, or a page that is its own ancestor, would end the process. A page that claims
+// others too would give these away when it is freed. A list of free pages that names one twice counts one that nobody
+// gets, so that a wipe would look for it until the disk is full.
+func verifyPages(path string) error {
+	if info, err := os.Stat(path); errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 {
+		return nil
+	}
+	db, err := openBolt(path, bbolt.Options{ReadOnly: true}) // nobody writes meanwhile
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	c := &checker{ctx: context.Background(), o: CheckOptions{MaxFaults: 10}}
+	if err := c.checkPages(path, true); err != nil || !c.unsafe && !c.noFree {
+		return err
+	}
+	fault := c.report.Faults[len(c.report.Faults)-1] // after one of a meta page, with which the file could be read
+	return fmt.Errorf("page structure is damaged (%s): %w", strings.TrimSuffix(fault.String(), "; "+fault.Advice), ErrCorrupt)
 }
 
 // pageFault records a fault of the page structure.
@@ -128,7 +173,8 @@ func (c *checker) walkTree(w *pageWalker) error {
 			return nil
 		}
 		// A small bucket lives in its parent's leaf, as a page after the 16B that describe it.
-		return w.elements(0, bytes.Clone(value[16:]), nil, nil, 0, w.record)
+		inner := bytes.Clone(value[16:])
+		return w.elements(&pageBytes{w: w, size: uint64(len(inner)), b: inner}, nil, nil, 0, w.record)
 	})
 	if c.pageFault("", err) {
 		c.unsafe = true
@@ -167,30 +213,31 @@ func (w *pageWalker) walk(page uint64, low, high []byte, depth int, visit visitR
 	if depth > maxDepth {
 		return &errPage{page, "tree is too deep"}
 	}
-	b, err := w.load(page)
+	p, err := w.load(page, !w.keys)
 	if err != nil {
 		return err
 	}
-	if err := w.elements(page, b, low, high, depth, visit); err != nil || w.loaded == nil {
+	if err := w.elements(p, low, high, depth, visit); err != nil || w.loaded == nil {
 		return err
 	}
-	w.loaded(page, b)
+	w.loaded(page, p.b)
 	return nil
 }
 
-// load reads a page with those that belong to it, and marks them as used.
-func (w *pageWalker) load(page uint64) ([]byte, error) {
+// load reads a page, with those that belong to it if the whole is wanted, and marks them as used.
+func (w *pageWalker) load(page uint64, whole bool) (*pageBytes, error) {
 	if page < 2 || page >= w.meta.limit {
 		return nil, &errPage{page, "number is out of bounds"}
 	}
-	head := make([]byte, pageHeader)
-	if _, err := w.f.ReadAt(head, int64(page)*w.meta.pageSize); err != nil {
+	at := int64(page) * w.meta.pageSize
+	b := make([]byte, w.meta.pageSize)
+	if _, err := w.f.ReadAt(b, at); err != nil {
 		return nil, w.readError(page, err)
 	}
-	if got := native.Uint64(head); got != page {
+	if got := native.Uint64(b); got != page {
 		return nil, &errPage{page, fmt.Sprintf("page says that it is %d", got)}
 	}
-	pages := uint64(native.Uint32(head[12:])) + 1
+	pages := uint64(native.Uint32(b[12:])) + 1
 	if pages > w.meta.limit-page {
 		return nil, &errPage{page, "page runs over the end of the file"}
 	}
@@ -200,11 +247,14 @@ func (w *pageWalker) load(page uint64) ([]byte, error) {
 		}
 		mark(w.used, page+i)
 	}
-	b := make([]byte, int64(pages)*w.meta.pageSize)
-	if _, err := w.f.ReadAt(b, int64(page)*w.meta.pageSize); err != nil {
-		return nil, w.readError(page, err)
+	p := &pageBytes{w: w, page: page, size: pages * uint64(w.meta.pageSize), b: b}
+	if need := uint64(pageHeader + int(native.Uint16(b[10:]))*elementSize); pages > 1 && (whole || need > uint64(len(b))) {
+		p.b = make([]byte, p.size)
+		if _, err := w.f.ReadAt(p.b, at); err != nil {
+			return nil, w.readError(page, err)
+		}
 	}
-	return b, nil
+	return p, nil
 }
 
 // readError makes an end of file, where the meta page promises a page, a fault.
@@ -215,33 +265,35 @@ func (w *pageWalker) readError(page uint64, err error) error {
 	return err
 }
 
-// elements visits the elements of a page's bytes.
-func (w *pageWalker) elements(page uint64, b, low, high []byte, depth int, visit visitRecord) error {
+// elements visits the elements of a page.
+func (w *pageWalker) elements(p *pageBytes, low, high []byte, depth int, visit visitRecord) error {
+	page, b := p.page, p.b
 	if len(b) < pageHeader {
 		return &errPage{page, "page is too short"}
 	}
 	flags, count := native.Uint16(b[8:]), int(native.Uint16(b[10:]))
-	if flags != pageLeaf && flags != pageBranch {
+	if flags != pageLeaf && (flags != pageBranch || page == 0) {
 		return &errPage{page, fmt.Sprintf("page has type %#x, a leaf or branch was expected", flags)}
 	}
 	if pageHeader+count*elementSize > len(b) {
 		return &errPage{page, "elements don't fit into the page"}
 	}
 	if flags == pageBranch {
-		return w.branch(page, b, count, low, high, depth, visit)
+		return w.branch(p, count, low, high, depth, visit)
 	}
 	last, first := low, true
 	for i := range count {
 		at := pageHeader + i*elementSize
 		e := b[at:]
-		key, value, ok := cut(b, at, native.Uint32(e[4:]), native.Uint32(e[8:]), native.Uint32(e[12:]))
-		if !ok {
-			return &errPage{page, fmt.Sprintf("record %d runs over the end of the page", i)}
+		kind := native.Uint32(e)
+		key, value, err := p.cut(at, native.Uint32(e[4:]), native.Uint32(e[8:]), native.Uint32(e[12:]), !w.keys || kind != 0)
+		if err != nil {
+			return err
 		}
 		if !inOrder(last, key, high, first) {
 			return &errPage{page, fmt.Sprintf("key %x is out of order", key)}
 		}
-		if err := visit(key, value, native.Uint32(e)); err != nil {
+		if err := visit(key, value, kind); err != nil {
 			if p := new(errPage); errors.As(err, &p) && p.page == 0 {
 				p.page = page
 			}
@@ -252,21 +304,21 @@ func (w *pageWalker) elements(page uint64, b, low, high []byte, depth int, visit
 	return nil
 }
 
-func (w *pageWalker) branch(page uint64, b []byte, count int, low, high []byte, depth int, visit visitRecord) error {
+func (w *pageWalker) branch(p *pageBytes, count int, low, high []byte, depth int, visit visitRecord) error {
 	if count == 0 {
-		return &errPage{page, "branch has no children"}
+		return &errPage{p.page, "branch has no children"}
 	}
 	keys, pages := make([][]byte, count+1), make([]uint64, count)
 	last, first := low, true
 	for i := range count {
 		at := pageHeader + i*elementSize
-		e := b[at:]
-		key, _, ok := cut(b, at, native.Uint32(e), native.Uint32(e[4:]), 0)
-		if !ok {
-			return &errPage{page, fmt.Sprintf("child %d runs over the end of the page", i)}
+		e := p.b[at:]
+		key, _, err := p.cut(at, native.Uint32(e), native.Uint32(e[4:]), 0, false)
+		if err != nil {
+			return err
 		}
 		if !inOrder(last, key, high, first) {
-			return &errPage{page, fmt.Sprintf("key %x is out of order", key)}
+			return &errPage{p.page, fmt.Sprintf("key %x is out of order", key)}
 		}
 		keys[i], pages[i] = key, native.Uint64(e[8:])
 		last, first = key, false
@@ -280,15 +332,18 @@ func (w *pageWalker) branch(page uint64, b []byte, count int, low, high []byte, 
 	return nil
 }
 
-// cut returns key and value of the element at a place, with positions counted from that place.
-func cut(b []byte, at int, pos, ksize, vsize uint32) (key, value []byte, ok bool) {
+// cut returns key and, if wanted, value of the element at a place, with positions counted from that place.
+func (p *pageBytes) cut(at int, pos, ksize, vsize uint32, wanted bool) (key, value []byte, err error) {
 	start := uint64(at) + uint64(pos)
 	mid := start + uint64(ksize)
 	end := mid + uint64(vsize)
-	if end > uint64(len(b)) {
-		return nil, nil, false
+	if end > p.size {
+		return nil, nil, &errPage{p.page, "element runs over the end of the page"}
 	}
-	return b[start:mid], b[mid:end], true
+	if key, err = p.at(start, mid); err == nil && wanted {
+		value, err = p.at(mid, end)
+	}
+	return key, value, err
 }
 
 // inOrder tells whether key follows last (may equal it for the first key of a page) and is below high.

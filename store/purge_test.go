@@ -210,7 +210,7 @@ func findOnePage(t *testing.T, dir string, before []byte, d DocKey) {
 		t.Fatal(err)
 	}
 	c := &checker{ctx: t.Context(), o: CheckOptions{MaxFaults: 1}}
-	if err := c.checkPages(dbPath(dir)); err != nil {
+	if err := c.checkPages(dbPath(dir), false); err != nil {
 		t.Fatal(err)
 	}
 	f, err := os.OpenFile(dbPath(dir), os.O_WRONLY, 0)
