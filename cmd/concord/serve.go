@@ -176,6 +176,7 @@ func openNode(ctx context.Context, cfg config.Serve, rules *guard.Rules, log *sl
 		Connections:   auth.NewConnLimiter(cfg.MaxConnectionsPerIP),
 		PingInterval:  time.Duration(cfg.PingInterval),
 		PingTimeout:   time.Duration(cfg.PingTimeout),
+		WriteTimeout:  cfg.WriteTimeout,
 		MaxMessage:    int(cfg.MaxMessage),
 		Version:       version, Logger: log,
 	})

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"concord/internal/documents"
 	"concord/internal/id"
@@ -236,7 +235,6 @@ func (s *Server) documentOperation(rest huma.API, id, method, path, summary, des
 	op := s.operation(rest, id, method, path, summary, description)
 	op.Tags = []string{"documents"}
 	op.Errors = append(op.Errors, http.StatusNotFound, http.StatusGone)
-	op.Middlewares = append(op.Middlewares, s.bodyBudget(rest))
 	op.MaxBodyBytes = int64(s.opts.MaxMessage)
 	op.BodyReadTimeout = bodyTimeout
 	op.Responses = map[string]*huma.Response{"200": {
@@ -260,33 +258,5 @@ func describeBody(rest huma.API, op huma.Operation, required bool, bodies ...bod
 	registered.RequestBody.Content = map[string]*huma.MediaType{}
 	for _, b := range bodies {
 		registered.RequestBody.Content[b.contentType] = &huma.MediaType{Schema: b.describe(rest)}
-	}
-}
-
-const (
-	// bodyTimeout is how long a body may take to arrive.
-	bodyTimeout = time.Minute
-	// smallBody is the size up to which a body needs no share of the memory budget.
-	smallBody = 1 << 20
-	// largeBodies is how many above it may be handled at a time.
-	largeBodies = 4
-)
-
-// bodyBudget bounds the memory of large bodies: they wait for each other.
-func (s *Server) bodyBudget(rest huma.API) func(huma.Context, func(huma.Context)) {
-	return func(ctx huma.Context, next func(huma.Context)) {
-		r, _ := humago.Unwrap(ctx)
-		size := r.ContentLength
-		if size >= 0 && size <= smallBody {
-			next(ctx)
-			return
-		}
-		select {
-		case s.bodies <- struct{}{}:
-			defer func() { <-s.bodies }()
-			next(ctx)
-		case <-ctx.Context().Done():
-			_ = huma.WriteErr(rest, ctx, http.StatusRequestTimeout, "the request ended before its body was read")
-		}
 	}
 }

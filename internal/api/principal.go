@@ -46,7 +46,7 @@ func (s *Server) operation(rest huma.API, id, method, path, summary, description
 	return huma.Operation{
 		OperationID: id, Method: method, Path: path, Summary: summary, Description: description,
 		Security:    []map[string][]string{{"bearer": {}}},
-		Middlewares: huma.Middlewares{s.authenticated(rest), wholeQuery(rest)},
+		Middlewares: huma.Middlewares{s.authenticated(rest), wholeQuery(rest), s.budgeted},
 		Errors:      []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusServiceUnavailable},
 	}
 }

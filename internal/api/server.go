@@ -28,7 +28,7 @@ type Store interface {
 	Stats() store.Stats
 }
 
-// Options are the parts that a Server joins; all but Snapshots, MaxMessage and Logger are needed.
+// Options are the parts that a Server joins; all but Snapshots, WriteTimeout, MaxMessage and Logger are needed.
 type Options struct {
 	Hub           *hub.Hub
 	Store         Store
@@ -44,7 +44,8 @@ type Options struct {
 	Connections   *auth.ConnLimiter
 	PingInterval  time.Duration
 	PingTimeout   time.Duration
-	MaxMessage    int // bytes of a body; 0 = 16 MiB
+	WriteTimeout  time.Duration // for a client to take an answer, and again for every 64 KiB of it; 0 = 10 s
+	MaxMessage    int           // bytes of a body; 0 = 16 MiB
 	Version       string
 	Logger        *slog.Logger // nil discards
 }
@@ -54,7 +55,7 @@ type Server struct {
 	opts     Options
 	log      *slog.Logger
 	frames   *frameBudget
-	bodies   chan struct{} // a slot for each large body that is handled
+	bodies   *bodyBudget
 	handler  http.Handler
 	ready    atomic.Bool
 	metrics  *prometheus.Registry
@@ -69,7 +70,10 @@ func New(o Options) *Server {
 	if o.MaxMessage == 0 {
 		o.MaxMessage = 16 << 20
 	}
-	s := &Server{opts: o, log: o.Logger, frames: newFrameBudget(), bodies: make(chan struct{}, largeBodies)}
+	if o.WriteTimeout == 0 {
+		o.WriteTimeout = 10 * time.Second
+	}
+	s := &Server{opts: o, log: o.Logger, frames: newFrameBudget(), bodies: newBodyBudget()}
 	s.ready.Store(true)
 	s.metrics = s.newMetrics()
 	o.Revocations.Subscribe(s.disconnectRevoked)
@@ -94,7 +98,7 @@ func New(o Options) *Server {
 	mux.HandleFunc("GET /v1/sync", s.serveSync)
 	mux.Handle("GET /metrics", s.metricsHandler())
 	mux.HandleFunc("GET /{$}", s.serveIndex)
-	s.handler = o.Origins.CORS(nowhere(mux))
+	s.handler = bounded(o.Origins.CORS(nowhere(mux)), o.WriteTimeout)
 	return s
 }
 
