@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"concord/conflict/guard"
+	"concord/internal/rules"
 )
 
 // readRules reads a rules file; nil for none.
@@ -19,7 +20,7 @@ func readRules(file string) (*guard.Rules, error) {
 		return nil, fmt.Errorf("--rules (CONCORD_RULES): %w", err)
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, guard.MaxFileBytes+1))
+	b, err := io.ReadAll(io.LimitReader(f, rules.MaxFileBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("--rules (CONCORD_RULES): %w", err)
 	}
@@ -28,13 +29,13 @@ func readRules(file string) (*guard.Rules, error) {
 
 // explainRules says what a rules file means, or what is wrong with it.
 func explainRules(file string, s streams) error {
-	rules, err := readRules(file)
-	if wrong := (*guard.Error)(nil); errors.As(err, &wrong) {
+	guards, err := readRules(file)
+	if wrong := (*rules.Error)(nil); errors.As(err, &wrong) {
 		fmt.Fprintln(s.err, wrong)
 		return errReported
 	}
 	if err != nil {
 		return err
 	}
-	return rules.Explain(s.out, file)
+	return guards.Explain(s.out, file)
 }

@@ -14,6 +14,7 @@ import (
 	"concord/conflict"
 	"concord/crdt"
 	"concord/internal/id"
+	"concord/internal/rules"
 	"concord/store"
 	"concord/sync/hub"
 )
@@ -181,7 +182,7 @@ func (g *Guards) mayEdit(docType string, way []step, roles []string) bool {
 		return true
 	}
 	for _, rule := range g.byType[docType] {
-		locks := func(p Pattern) bool { return p.match(way) != apart }
+		locks := func(p rules.Pattern) bool { return match(p, way) != apart }
 		if !rule.excepts(roles) && slices.ContainsFunc(rule.Lock, locks) {
 			return false
 		}

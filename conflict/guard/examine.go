@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"concord/crdt"
+	"concord/internal/rules"
 )
 
 // examination looks at the edits of one change.
@@ -20,12 +21,12 @@ type examination struct {
 func (e *examination) broken(rules []*Rule, edit *crdt.Edit, way []step) (rule *Rule, locked bool) {
 	for _, r := range rules {
 		for _, pattern := range r.Lock {
-			switch pattern.match(way) {
+			switch match(pattern, way) {
 			case inside:
 				return r, true
 			case above:
 				locked = true
-				if e.changes(edit, pattern.rest(len(way))) {
+				if e.changes(edit, pattern.Rest(len(way))) {
 					return r, true
 				}
 			}
@@ -36,7 +37,7 @@ func (e *examination) broken(rules []*Rule, edit *crdt.Edit, way []step) (rule *
 
 // changes reports whether what a pattern names inside of an edited place is
 // something else afterwards.
-func (e *examination) changes(edit *crdt.Edit, pattern Pattern) bool {
+func (e *examination) changes(edit *crdt.Edit, pattern rules.Pattern) bool {
 	var before, after []byte
 	if n := len(edit.Before); n > 0 {
 		before = appendNamed(nil, e.before, edit.Before[n-1], pattern)
@@ -49,11 +50,12 @@ func (e *examination) changes(edit *crdt.Edit, pattern Pattern) bool {
 
 // appendNamed appends all that a pattern names inside an item, in a form of which
 // nothing counts but that equal contents give equal bytes.
-func appendNamed(b []byte, v crdt.View, item crdt.Item, pattern Pattern) []byte {
-	if len(pattern.tokens) == 0 {
+func appendNamed(b []byte, v crdt.View, item crdt.Item, pattern rules.Pattern) []byte {
+	if pattern.Len() == 0 {
 		return append(appendContent(b, v, item), '\n')
 	}
-	token, every, rest := pattern.tokens[0], pattern.any[0], pattern.rest(1)
+	token, every := pattern.Step(0)
+	rest := pattern.Rest(1)
 	switch {
 	case item.Kind == crdt.KindMap && every:
 		for key, child := range v.Fields(item.ID) {
@@ -122,7 +124,7 @@ type way struct {
 }
 
 // maxWay is how deep places are told apart: beyond all patterns.
-const maxWay = 2 * maxPatternTokens
+const maxWay = 2 * rules.MaxSteps
 
 // edited returns the way to the place of an edit. All edits in a text are edits of
 // the text.

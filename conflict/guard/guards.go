@@ -6,6 +6,7 @@ import (
 
 	"concord/crdt"
 	"concord/internal/id"
+	"concord/internal/rules"
 	"concord/sync/hub"
 )
 
@@ -98,7 +99,7 @@ func (j *judge) Judge(a hub.Applied, before crdt.View) []hub.Violation {
 func (j *judge) inForce(roles []string, before crdt.View) (rules []*Rule) {
 	view := func(path string) crdt.View { return j.viewOf(path, before) }
 	for _, r := range j.rules {
-		if !r.excepts(roles) && (r.When == nil || r.When.holds(view)) {
+		if !r.excepts(roles) && (r.When == nil || r.When.Holds(view)) {
 			rules = append(rules, r)
 		}
 	}
@@ -119,9 +120,9 @@ func (j *judge) viewOf(path string, present crdt.View) crdt.View {
 // touches reports whether a path names the breach's place, something in it or
 // something around it. Positions in lists are taken for any.
 func (b *breach) touches(path string) bool {
-	pattern, _ := parsePattern(path)
-	for i := range min(len(pattern.tokens), len(b.way)) {
-		if key := b.way[i].key; !key.IsElem && key.Name != pattern.tokens[i] {
+	pattern, _ := rules.ParsePattern(path)
+	for i := range min(pattern.Len(), len(b.way)) {
+		if named, _ := pattern.Step(i); !b.way[i].key.IsElem && b.way[i].key.Name != named {
 			return false
 		}
 	}

@@ -1,244 +1,138 @@
 package guard
 
 import (
-	"errors"
-	"regexp"
-	"strconv"
-	"strings"
-	"unicode/utf8"
-
 	"go.yaml.in/yaml/v3"
+
+	"concord/internal/rules"
 )
 
 // Limits of a rules file.
 const (
-	MaxFileBytes = 1 << 20
-	maxGuards    = 1000
-	maxLocks     = 100 // of a guard
-	maxRoles     = 100 // of a guard
-	maxName      = 128 // bytes
-	maxRole      = 64  // bytes
-	maxNesting   = 100 // of brackets, or of indentations, in a file
+	maxGuards = 1000
+	maxLocks  = 100 // of a guard
+	maxRoles  = 100 // of a guard
+	maxRole   = 64  // bytes
 )
 
-// Parse reads a rules file. The error is an *Error with all mistakes that it
-// has; file is how they call it.
+// Parse reads the guards of a rules file. The error is a *rules.Error with all
+// mistakes that they have; file is how they call it.
 func Parse(file string, b []byte) (*Rules, error) {
-	p := &parser{problems: problems{lines: strings.Split(strings.ReplaceAll(string(b), "\r\n", "\n"), "\n")}}
-	rules := &Rules{}
-	if root := p.read(b); root != nil {
-		p.file(root, rules)
-	}
-	if err := p.err(file); err != nil {
+	r := rules.Open(file, b)
+	guards := Read(r)
+	if err := r.Err(); err != nil {
 		return nil, err
 	}
-	return rules, nil
+	return guards, nil
+}
+
+// Read reads the section of the guards. After mistakes, which r has, the result
+// isn't to be used.
+func Read(r *rules.Reader) *Rules {
+	p := &parser{Reader: r, rules: &Rules{}, names: map[string]int{}}
+	if n := r.Section("guards"); n != nil {
+		p.guards(n)
+	}
+	p.rules.Notes = r.TakeNotes()
+	return p.rules
 }
 
 type parser struct {
-	problems
+	*rules.Reader
 	rules *Rules
 	names map[string]int // line, by name of a guard
 }
 
-// read returns the top of the file, nil for an empty one or a broken one.
-func (p *parser) read(b []byte) *yaml.Node {
-	switch {
-	case len(b) > MaxFileBytes:
-		p.add(Problem{Line: 1, Column: 1, Text: "the file has more than " + strconv.Itoa(MaxFileBytes>>20) + " MiB"})
-		return nil
-	case !utf8.Valid(b):
-		for i, line := range p.lines {
-			if !utf8.ValidString(line) {
-				p.at(i+1, 1, "the line isn't UTF-8")
-			}
-		}
-		return nil
-	case p.nested():
-		return nil
-	}
-	var document yaml.Node
-	if err := yaml.Unmarshal(b, &document); err != nil {
-		p.syntax(err)
-		return nil
-	}
-	if len(document.Content) == 0 {
-		return nil
-	}
-	return document.Content[0]
-}
-
-// nested refuses what would take a YAML parser long.
-func (p *parser) nested() bool {
-	brackets := 0
-	for i, line := range p.lines {
-		brackets += strings.Count(line, "[") + strings.Count(line, "{") - strings.Count(line, "]") - strings.Count(line, "}")
-		indent := len(line) - len(strings.TrimLeft(line, " -?:\t"))
-		if brackets > maxNesting || strings.Count(line, "[")+strings.Count(line, "{") > 10*maxNesting || indent > 2*maxNesting {
-			p.at(i+1, 1, "this is nested too deeply")
-			return true
-		}
-	}
-	return false
-}
-
-var yamlError = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
-
-func (p *parser) syntax(err error) {
-	var typed *yaml.TypeError
-	text := err.Error()
-	if errors.As(err, &typed) && len(typed.Errors) > 0 {
-		text = "yaml: " + typed.Errors[0]
-	}
-	line, what := 1, text
-	if m := yamlError.FindStringSubmatch(text); m != nil {
-		if n, err := strconv.Atoi(m[1]); err == nil {
-			line = max(1, min(n, len(p.lines)))
-		}
-		what = m[2]
-	}
-	column := 1
-	if line <= len(p.lines) {
-		s := p.lines[line-1]
-		column = 1 + len(s) - len(strings.TrimLeft(s, " "))
-	}
-	p.at(line, column, "this isn't YAML: %s", what)
-}
-
-// file reads the top of the file.
-func (p *parser) file(n *yaml.Node, rules *Rules) {
-	p.rules, p.names = rules, map[string]int{}
-	for _, f := range p.fields(n, "the file", "guards") {
-		if f.key == "guards" {
-			p.guards(f.value)
-		}
-	}
-}
-
 func (p *parser) guards(n *yaml.Node) {
-	items, ok := p.items(n, "guards", "a list of guards, each beginning with \"- name:\"")
+	items, ok := p.Items(n, "guards", "a list of guards, each beginning with \"- name:\"")
 	if !ok {
 		return
 	}
 	for i, item := range items {
 		if i == maxGuards {
-			p.node(item, "a file has at most %d guards", maxGuards)
+			p.Node(item, "a file has at most %d guards", maxGuards)
 			return
 		}
 		p.guard(item)
 	}
 }
 
-var typeForm = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`)
-
 func (p *parser) guard(n *yaml.Node) {
-	before := len(p.list) + p.more
+	before := p.Count()
 	r := &Rule{Line: n.Line}
 	var when, lock *yaml.Node
-	fields := p.fields(n, "a guard", "name", "type", "when", "lock", "except")
+	fields := p.Fields(n, "a guard", "name", "type", "when", "lock", "except")
 	if fields == nil {
 		return
 	}
 	for _, f := range fields {
-		switch f.key {
+		switch f.Key {
 		case "name":
-			p.name(f.value, r)
+			r.Name = p.Name(f.Value, "guard", p.names)
 		case "type":
-			if r.Type = p.text(f.value, "type"); r.Type != "" && !typeForm.MatchString(r.Type) {
-				p.node(f.value, "%q is no type of documents: it has small letters, digits and -, begins with a letter and is at most 64 long", r.Type)
-			}
+			r.Type = p.Type(f.Value)
 		case "when":
-			when = f.value
-			p.when(f.value, r)
+			when = f.Value
+			r.When = p.Condition(f.Value, "when")
 		case "lock":
-			lock = f.value
-			p.lock(f.value, r)
+			lock = f.Value
+			p.lock(f.Value, r)
 		case "except":
-			p.except(f.value, r)
+			p.except(f.Value, r)
 		}
 	}
 	for _, key := range []string{"name", "type", "lock"} {
-		if !fields.has(key) {
-			p.node(n, "the guard has no %s", key)
+		if !fields.Has(key) {
+			p.Node(n, "the guard has no %s", key)
 		}
 	}
-	if len(p.list)+p.more == before {
+	if p.Count() == before {
 		p.consider(r, when, lock)
 		p.rules.Guards = append(p.rules.Guards, r)
 	}
 }
 
-func (p *parser) name(n *yaml.Node, r *Rule) {
-	r.Name = p.text(n, "name")
-	first, used := p.names[r.Name]
-	switch {
-	case r.Name == "":
-	case len(r.Name) > maxName:
-		p.node(n, "a name has at most %d bytes", maxName)
-	case strings.ContainsFunc(r.Name, func(c rune) bool { return c < ' ' || c == 0x7f }):
-		p.node(n, "a name is one line")
-	case used:
-		p.node(n, "the guard in line %d has this name, too", first)
-	default:
-		p.names[r.Name] = n.Line
-	}
-}
-
-func (p *parser) when(n *yaml.Node, r *Rule) {
-	s := p.text(n, "when")
-	if s == "" {
-		return
-	}
-	e, err := parseExpr(s)
-	if err != nil {
-		p.inText(n, err.at, err.text)
-		return
-	}
-	r.When = e
-}
-
 func (p *parser) lock(n *yaml.Node, r *Rule) {
-	items, ok := p.items(n, "lock", "a list of paths, such as [/lines, /total]")
+	items, ok := p.Items(n, "lock", "a list of paths, such as [/lines, /total]")
 	if !ok {
 		return
 	}
 	if len(items) == 0 {
-		p.node(n, "lock names no path")
+		p.Node(n, "lock names no path")
 	}
 	for i, item := range items {
 		if i == maxLocks {
-			p.node(item, "a guard has at most %d locks", maxLocks)
+			p.Node(item, "a guard has at most %d locks", maxLocks)
 			return
 		}
-		s, ok := p.scalar(item, "a path")
+		s, ok := p.Scalar(item, "a path")
 		if !ok {
 			continue
 		}
-		pattern, err := parsePattern(s)
+		pattern, err := rules.ParsePattern(s)
 		if err != nil {
-			p.node(item, "%v", err)
+			p.Node(item, "%v", err)
 		}
 		r.Lock = append(r.Lock, pattern)
 	}
 }
 
 func (p *parser) except(n *yaml.Node, r *Rule) {
-	for _, f := range p.fields(n, "except", "roles") {
-		items, ok := p.items(f.value, "roles", "a list of roles, such as [accountant, admin]")
+	for _, f := range p.Fields(n, "except", "roles") {
+		items, ok := p.Items(f.Value, "roles", "a list of roles, such as [accountant, admin]")
 		if !ok {
 			continue
 		}
 		if len(items) == 0 {
-			p.node(f.value, "roles names no role; leave out except to have no exception")
+			p.Node(f.Value, "roles names no role; leave out except to have no exception")
 		}
 		for i, item := range items {
-			role := p.text(item, "a role")
+			role := p.Text(item, "a role")
 			switch {
 			case i >= maxRoles:
-				p.node(item, "a guard has at most %d roles", maxRoles)
+				p.Node(item, "a guard has at most %d roles", maxRoles)
 				return
 			case len(role) > maxRole:
-				p.node(item, "a role has at most %d bytes", maxRole)
+				p.Node(item, "a role has at most %d bytes", maxRole)
 			case role != "":
 				r.Except = append(r.Except, role)
 			}

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"concord/internal/rules"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -33,12 +35,12 @@ func outcome(t *testing.T, file string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules, err := Parse(filepath.Base(file), b)
+	guards, err := Parse(filepath.Base(file), b)
 	if err != nil {
 		return err.Error() + "\n"
 	}
 	var out strings.Builder
-	if err := rules.Explain(&out, filepath.Base(file)); err != nil {
+	if err := guards.Explain(&out, filepath.Base(file)); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()
@@ -75,7 +77,7 @@ func TestParseLimits(t *testing.T) {
 	for name, c := range map[string]struct{ file, want string }{
 		"most guards":   {many(maxGuards), ""},
 		"guards":        {many(maxGuards + 1), "a file has at most 1000 guards"},
-		"bytes":         {many(1) + strings.Repeat("#\n", MaxFileBytes/2), "more than 1 MiB"},
+		"bytes":         {many(1) + strings.Repeat("#\n", rules.MaxFileBytes/2), "more than 1 MiB"},
 		"nesting":       {"guards: " + strings.Repeat("[", 200) + "\n", "nested too deeply"},
 		"indentation":   {strings.Repeat("- ", 200000) + "x\n", "nested too deeply"},
 		"locks":         {one("lock: [" + strings.Repeat("/a,", 101) + "/b]"), "at most 100 locks"},
@@ -120,16 +122,16 @@ func FuzzParse(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		rules, err := Parse("rules.yaml", b)
-		if (rules == nil) == (err == nil) {
-			t.Fatalf("rules %v and error %v", rules, err)
+		guards, err := Parse("rules.yaml", b)
+		if (guards == nil) == (err == nil) {
+			t.Fatalf("guards %v and error %v", guards, err)
 		}
 		if err != nil {
 			_ = err.Error()
 			return
 		}
 		var first, second strings.Builder
-		if err := rules.Explain(&first, "f"); err != nil {
+		if err := guards.Explain(&first, "f"); err != nil {
 			t.Fatal(err)
 		}
 		again, err := Parse("rules.yaml", b)

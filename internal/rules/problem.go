@@ -1,9 +1,7 @@
-package guard
+package rules
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -16,7 +14,7 @@ type Problem struct {
 	Caret        int    // where in Source, in characters from 0
 }
 
-// Error is returned by Parse for a file with mistakes.
+// Error is returned for a file with mistakes.
 type Error struct {
 	File     string
 	Problems []Problem // by line and column
@@ -57,41 +55,4 @@ func excerpt(line string, caret int) (string, int) {
 	from := max(0, caret-excerptWidth/2)
 	to := min(len(all), from+excerptWidth)
 	return strings.TrimRight(string(all[from:to]), " "), caret - from
-}
-
-// problems gathers mistakes, up to a limit.
-type problems struct {
-	lines []string // of the file
-	list  []Problem
-	more  int
-}
-
-const maxProblems = 50
-
-func (p *problems) add(problem Problem) {
-	if len(p.list) == maxProblems {
-		p.more++
-		return
-	}
-	p.list = append(p.list, problem)
-}
-
-// at adds a problem at a place in the file.
-func (p *problems) at(line, column int, format string, args ...any) {
-	problem := Problem{Line: line, Column: column, Text: fmt.Sprintf(format, args...), Caret: column - 1}
-	if line >= 1 && line <= len(p.lines) {
-		problem.Source = p.lines[line-1]
-	}
-	p.add(problem)
-}
-
-// err returns what was gathered, nil if nothing was.
-func (p *problems) err(file string) error {
-	if len(p.list) == 0 {
-		return nil
-	}
-	slices.SortStableFunc(p.list, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
-	})
-	return &Error{File: file, Problems: p.list, More: p.more}
 }

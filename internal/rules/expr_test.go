@@ -1,4 +1,4 @@
-package guard
+package rules
 
 import (
 	"math"
@@ -97,7 +97,7 @@ func TestExpressions(t *testing.T) {
 		"/status == posted\n  and /total == 1000":             true,
 		"/status == \"posted\" and /status != 'it\"s posted'": true,
 	} {
-		e, err := parseExpr(s)
+		e, err := ParseExpr(s)
 		if s == "/ == unnamed" { // a field without a name is possible, but hardly meant
 			if err == nil {
 				t.Errorf("%s: accepted", s)
@@ -109,11 +109,11 @@ func TestExpressions(t *testing.T) {
 			continue
 		}
 		look := func(string) crdt.View { return v }
-		if got := e.holds(look); got != want {
+		if got := e.Holds(look); got != want {
 			t.Errorf("%s: %v", s, got)
 		}
-		again, err := parseExpr(e.String())
-		if err != nil || again.holds(look) != want || again.String() != e.String() {
+		again, err := ParseExpr(e.String())
+		if err != nil || again.Holds(look) != want || again.String() != e.String() {
 			t.Errorf("%s: written as %s, which is read as %v: %v", s, e, again, err)
 		}
 	}
@@ -154,10 +154,10 @@ func TestExpressionMistakes(t *testing.T) {
 		"not":                   "3: a path is missing before the end",
 		"/a == 1 or or /b == 1": "11: a path is missing before or",
 	} {
-		_, err := parseExpr(s)
+		_, err := ParseExpr(s)
 		if err == nil {
 			t.Errorf("%q: accepted", s)
-		} else if got := strings.TrimSpace(strings.Join([]string{itoa(err.at), err.text}, ": ")); got != want {
+		} else if got := strings.TrimSpace(strings.Join([]string{itoa(err.At), err.Text}, ": ")); got != want {
 			t.Errorf("%q:\n got %s\nwant %s", s, got, want)
 		}
 	}
@@ -203,24 +203,24 @@ func FuzzExpr(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		e, err := parseExpr(s)
+		e, err := ParseExpr(s)
 		if err != nil {
-			if err.at < 0 || err.at > len(s) {
-				t.Fatalf("%q: mistake at byte %d", s, err.at)
+			if err.At < 0 || err.At > len(s) {
+				t.Fatalf("%q: mistake at byte %d", s, err.At)
 			}
 			return
 		}
-		again, err := parseExpr(e.String())
+		again, err := ParseExpr(e.String())
 		if err != nil {
 			if len(e.String()) > maxExprBytes {
 				return
 			}
-			t.Fatalf("%q is written as %q, which isn't read: %s", s, e, err.text)
+			t.Fatalf("%q is written as %q, which isn't read: %s", s, e, err.Text)
 		}
 		if again.String() != e.String() {
 			t.Fatalf("%q is written as %q, which is read as %q", s, e, again)
 		}
-		e.holds(func(string) crdt.View { return crdt.New().View() })
+		e.Holds(func(string) crdt.View { return crdt.New().View() })
 	})
 }
 

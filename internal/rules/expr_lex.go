@@ -1,4 +1,4 @@
-package guard
+package rules
 
 import (
 	"fmt"
@@ -33,16 +33,16 @@ func (t token) String() string {
 	return t.text
 }
 
-// exprError is a mistake in an expression.
-type exprError struct {
-	at   int // bytes before it
-	text string
+// ExprError is a mistake in an expression; its text is for people.
+type ExprError struct {
+	At   int // bytes before it
+	Text string
 }
 
-func (e *exprError) Error() string { return e.text }
+func (e *ExprError) Error() string { return e.Text }
 
-func mistake(at int, format string, args ...any) *exprError {
-	return &exprError{at, fmt.Sprintf(format, args...)}
+func mistake(at int, format string, args ...any) *ExprError {
+	return &ExprError{at, fmt.Sprintf(format, args...)}
 }
 
 // delimits reports whether a character ends a word or path.
@@ -59,7 +59,7 @@ func keyword(s string) bool {
 }
 
 // lex returns the token that begins at or after a byte, and where it ends.
-func lex(s string, at int) (token, int, *exprError) {
+func lex(s string, at int) (token, int, *ExprError) {
 	rest := strings.TrimLeftFunc(s[at:], unicode.IsSpace)
 	at = len(s) - len(rest)
 	if rest == "" {
@@ -102,7 +102,7 @@ func lex(s string, at int) (token, int, *exprError) {
 	return token{tokenWord, rest[:end], at}, at + end, nil
 }
 
-func lexComparison(rest string, at int) (token, int, *exprError) {
+func lexComparison(rest string, at int) (token, int, *ExprError) {
 	n := 1
 	if len(rest) > 1 && rest[1] == '=' {
 		n = 2

@@ -1,4 +1,4 @@
-package guard
+package rules
 
 import (
 	"slices"
@@ -14,8 +14,8 @@ const (
 	maxLiteral    = 256 // bytes of a text
 )
 
-// parseExpr reads an expression.
-func parseExpr(s string) (*Expr, *exprError) {
+// ParseExpr reads an expression. The error is nil or says what is wrong, and where.
+func ParseExpr(s string) (*Expr, *ExprError) {
 	if len(s) > maxExprBytes {
 		return nil, mistake(0, "an expression has at most %d bytes", maxExprBytes)
 	}
@@ -41,13 +41,13 @@ type exprParser struct {
 	parts int
 }
 
-func (p *exprParser) advance() (err *exprError) {
+func (p *exprParser) advance() (err *ExprError) {
 	p.next, p.end, err = lex(p.s, p.end)
 	return err
 }
 
 // took goes on if the next token is a certain word or sign.
-func (p *exprParser) took(text string) (bool, *exprError) {
+func (p *exprParser) took(text string) (bool, *ExprError) {
 	if p.next.kind != tokenWord && p.next.kind != tokenSign || p.next.text != text {
 		return false, nil
 	}
@@ -56,7 +56,7 @@ func (p *exprParser) took(text string) (bool, *exprError) {
 
 // parse reads what is bound by operators that bind at least as strongly as
 // weakest: or, and, not, in this order.
-func (p *exprParser) parse(weakest operator) (*Expr, *exprError) {
+func (p *exprParser) parse(weakest operator) (*Expr, *ExprError) {
 	left, err := p.operand()
 	for err == nil {
 		op := opOr
@@ -92,7 +92,7 @@ func join(op operator, left, right *Expr) *Expr {
 	return e
 }
 
-func (p *exprParser) operand() (*Expr, *exprError) {
+func (p *exprParser) operand() (*Expr, *ExprError) {
 	if p.depth++; p.depth > maxExprDepth {
 		return nil, mistake(p.next.at, "more than %d parentheses and nots within each other", maxExprDepth)
 	}
@@ -124,7 +124,7 @@ func (p *exprParser) operand() (*Expr, *exprError) {
 	return p.comparison()
 }
 
-func orElse(err, otherwise *exprError) *exprError {
+func orElse(err, otherwise *ExprError) *ExprError {
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func orElse(err, otherwise *exprError) *exprError {
 
 var comparisonSigns = map[string]operator{"==": opEqual, "!=": opDiffers, "<": opLess, "<=": opAtMost, ">": opMore, ">=": opAtLeast}
 
-func (p *exprParser) comparison() (*Expr, *exprError) {
+func (p *exprParser) comparison() (*Expr, *ExprError) {
 	if p.next.kind != tokenPath {
 		hint := ""
 		if p.next.kind == tokenWord && !keyword(p.next.text) {
@@ -183,8 +183,8 @@ func (p *exprParser) comparison() (*Expr, *exprError) {
 	return nil, mistake(at.at, "what about %s? After a path come ==, !=, <, <=, >, >=, in, not in or exists", e.path)
 }
 
-func checkPath(t token) *exprError {
-	pattern, err := parsePattern(t.text)
+func checkPath(t token) *ExprError {
+	pattern, err := ParsePattern(t.text)
 	switch {
 	case err != nil:
 		return mistake(t.at, "%v", err)
@@ -197,7 +197,7 @@ func checkPath(t token) *exprError {
 }
 
 // value reads a literal.
-func (p *exprParser) value(e *Expr) *exprError {
+func (p *exprParser) value(e *Expr) *ExprError {
 	t := p.next
 	var v literal
 	switch {
@@ -227,7 +227,7 @@ func (p *exprParser) value(e *Expr) *exprError {
 }
 
 // list reads literals in brackets.
-func (p *exprParser) list(e *Expr) *exprError {
+func (p *exprParser) list(e *Expr) *ExprError {
 	open := p.next.at
 	if ok, err := p.took("["); !ok || err != nil {
 		return orElse(err, mistake(open, "a list such as [posted, paid] is missing"))

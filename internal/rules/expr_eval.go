@@ -1,4 +1,4 @@
-package guard
+package rules
 
 import (
 	"cmp"
@@ -9,25 +9,25 @@ import (
 	"concord/crdt"
 )
 
-// holds reports whether a condition is met by the document that view returns
-// for each path: not always the same, see judge.viewOf.
+// Holds reports whether a condition is met by the document that view returns
+// for each path; it need not be the same for all of them.
 //
 // A place that isn't there equals nothing, is neither more nor less than
 // anything, and is in no list; != and not in are the opposites of == and in.
 // Values of different types are different and have no order. Counters are
 // numbers, timestamps the text that JSON has for them, texts and scalar strings
 // both texts.
-func (e *Expr) holds(view func(path string) crdt.View) bool {
+func (e *Expr) Holds(view func(path string) crdt.View) bool {
 	switch e.op {
 	case opOr, opAnd:
 		for _, arg := range e.args {
-			if arg.holds(view) == (e.op == opOr) {
+			if arg.Holds(view) == (e.op == opOr) {
 				return e.op == opOr
 			}
 		}
 		return e.op == opAnd
 	case opNot:
-		return !e.args[0].holds(view)
+		return !e.args[0].Holds(view)
 	}
 	v := view(e.path)
 	item, err := v.Lookup(e.path)
