@@ -16,14 +16,19 @@ type batch struct {
 	puts    int
 	failed  error
 
+	counters map[counterKey]uint64 // numbers given last
+	tell     bool                  // numbered is wanted
+	numbered []numbering
+
 	committed []func() // called right after the commit
 }
 
 func newBatch(tx *bbolt.Tx) *batch {
 	return &batch{
-		reader:  reader{tx: tx},
-		buckets: make(map[*bucket]*bbolt.Bucket, len(allBuckets)),
-		numbers: make(map[numberKey]uint32),
+		reader:   reader{tx: tx},
+		buckets:  make(map[*bucket]*bbolt.Bucket, len(allBuckets)),
+		numbers:  make(map[numberKey]uint32),
+		counters: make(map[counterKey]uint64),
 	}
 }
 

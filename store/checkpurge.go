@@ -83,7 +83,7 @@ func (k *recordChecker) owned() error {
 		}
 	})
 	for _, def := range allBuckets {
-		if !def.table || def.documents {
+		if !def.table || def.documents || def.since > k.version {
 			continue
 		}
 		err = errors.Join(err, k.each(def, func(key, payload []byte) {

@@ -49,7 +49,7 @@ func (k *recordChecker) purged(key []byte) bool {
 // tables checks the records that other packages keep, as far as the store knows them, and has their owners do the rest.
 func (k *recordChecker) tables() error {
 	for _, def := range allBuckets {
-		if !def.table {
+		if !def.table || def.since > k.version {
 			continue
 		}
 		own := k.o.Tables[Table(def.name)]
@@ -65,7 +65,9 @@ func (k *recordChecker) tables() error {
 			if doc = join(key[:companySize], doc); k.purged(doc) {
 				return // what is left of it goes
 			}
-			k.counterpart(def, key, documentsBucket, doc, nil)
+			if len(doc) > companySize {
+				k.counterpart(def, key, documentsBucket, doc, nil)
+			}
 			if own == nil {
 				return
 			}

@@ -14,6 +14,8 @@ type write struct {
 	size  int64
 	done  func(error)
 	err   error
+
+	numbered []numbering // of the commit, in the first of its writes
 }
 
 // overhead is what a write counts in the queue beyond its bytes.
@@ -112,6 +114,7 @@ func (s *Store) commit(group []*write) (err error) {
 	}
 	defer tx.Rollback() // does nothing after Commit
 	b := newBatch(tx)
+	b.tell = s.o.OnNumbered != nil
 	for _, w := range group {
 		w.err = w.apply(b)
 		if b.failed != nil {
@@ -127,6 +130,7 @@ func (s *Store) commit(group []*write) (err error) {
 	for _, fn := range b.committed {
 		fn()
 	}
+	group[0].numbered = b.numbered
 	return nil
 }
 
@@ -183,6 +187,9 @@ func (s *Store) runNotifier() {
 		s.finished = spare[:0]
 		s.mu.Unlock()
 		for _, w := range group {
+			for _, n := range w.numbered {
+				s.o.OnNumbered(n.name, Table(n.def.name), n.first, n.values)
+			}
 			if w.done != nil {
 				w.done(w.err)
 			}

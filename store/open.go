@@ -18,7 +18,7 @@ import (
 
 const (
 	fileName      = "concord.db"
-	formatVersion = 3
+	formatVersion = 4
 	lockTimeout   = time.Second
 
 	// initialMmap reserves address space, not memory: growing the file within it never has to wait for readers.
@@ -42,6 +42,11 @@ type Options struct {
 	// OnFailure is called once, on the notifier goroutine, when a commit failed, after the callbacks of all
 	// writes that this failed. The process should say why and exit. It must not call Close.
 	OnFailure func(error)
+
+	// OnNumbered is called for what each commit has put with Record.Next, after its fsync and before the callbacks of its
+	// writes, in the order of the commits: the values of the records with the numbers from first on. It may keep the values,
+	// but not change them, and must not block. It can be called before Open has returned. Nil means never.
+	OnNumbered func(company string, t Table, first uint64, values [][]byte)
 
 	// Now is the clock that expires revocations. Nil means time.Now.
 	Now func() time.Time

@@ -34,6 +34,11 @@ type bucket struct {
 	documents bool
 	// lasting tells that they stay when the document is purged.
 	lasting bool
+
+	// owned tells that values of a table begin with the document, zeros for none.
+	owned bool
+	// numbered tells that keys of a table are the company and a number that the store has given.
+	numbered bool
 }
 
 // Keys of one document come in ascending order, so a page that splits can be left nearly full. Measured with
@@ -72,12 +77,18 @@ var (
 	conflictTimesBucket  = newTable(TableConflictTimes)
 	conflictNotesBucket  = newTable(TableConflictNotes).ofDocuments()
 
+	countersBucket   = newBucket("counters", 0).in(4)
+	eventsBucket     = newTable(TableEvents).in(4).ofOwners().ofNumbers()
+	eventStateBucket = newTable(TableEventState).in(4).ofOwners()
+	presenceBucket   = newTable(TablePresence).in(4).ofOwners()
+
 	allBuckets = [...]*bucket{
 		metaBucket, companiesBucket, companyNamesBucket, labelsBucket, labelTextsBucket, documentsBucket,
 		changesBucket, attributionsBucket, syncStatesBucket, rejectionsBucket, rejectionIndexBucket,
 		revocationsBucket, revocationExpiryBucket, snapshotsBucket, snapshotPartsBucket, snapshotTrimsBucket,
 		editorsBucket, auditBucket, auditHeadsBucket, tombstonesBucket, wipesBucket, fingerprintsBucket, fillerBucket,
 		referencesBucket, documentTypesBucket, conflictsBucket, conflictValuesBucket, conflictTimesBucket, conflictNotesBucket,
+		countersBucket, eventsBucket, eventStateBucket, presenceBucket,
 	}
 )
 
@@ -101,10 +112,27 @@ func (b *bucket) ofDocuments() *bucket {
 	return b
 }
 
-// owner returns the document that a record of a table belongs to; key is the owner's, without the company. ok is false
-// for a record that names none.
+func (b *bucket) ofOwners() *bucket {
+	b.owned = true
+	return b
+}
+
+func (b *bucket) ofNumbers() *bucket {
+	b.numbered, b.fill = true, appendFill
+	return b
+}
+
+// owner returns the document that a record of a table belongs to, nil for none; key is the owner's, without the company.
+// ok is false for a record that doesn't say.
 func (b *bucket) owner(key, value []byte) (document []byte, ok bool) {
 	switch {
+	case b.owned && len(value) < id.DocumentIDSize:
+		return nil, false
+	case b.owned:
+		if document = value[:id.DocumentIDSize]; [id.DocumentIDSize]byte(document) == [id.DocumentIDSize]byte{} {
+			return nil, true
+		}
+		return document, true
 	case b == referencesBucket:
 		return value, len(value) == id.DocumentIDSize
 	case b == conflictTimesBucket:

@@ -10,7 +10,8 @@ import (
 )
 
 // Table names a set of records that another package keeps in the file. Their form is its business, but each belongs to
-// a document, which the store finds in it. Where the key begins with the document, a purge deletes the records.
+// a document, which the store finds in it, and with which it is purged. Where the value begins with the document, zeros
+// stand for none.
 type Table string
 
 const (
@@ -20,6 +21,9 @@ const (
 	TableConflictValues Table = "conflict-values" // 16B document, 16B conflict, and more
 	TableConflictTimes  Table = "conflict-times"  // 8B time, 16B document, 16B conflict
 	TableConflictNotes  Table = "conflict-notes"  // 16B document, 16B conflict, 8B time, and more
+	TableEvents         Table = "events"          // 8B number; the value begins with the 16B document
+	TableEventState     Table = "event-state"     // 1B kind, and more; likewise
+	TablePresence       Table = "presence"        // user; likewise
 )
 
 const (
@@ -35,6 +39,10 @@ type Record struct {
 	Key   []byte // 1 to MaxKey bytes
 	Value []byte // at most MaxValue bytes; nil deletes, which needs no record to be there
 
+	// Next puts the record under the number after the last one that the company has in the table: 8B big-endian, from 1,
+	// never given twice. Key is empty then. In TableEvents records can't be put otherwise; other tables have no numbers.
+	Next bool
+
 	// Absent refuses the whole write with ErrExists when there is a record with that key, also by an earlier Record of
 	// the same write.
 	Absent bool
@@ -45,14 +53,34 @@ func (r *Record) validate() error {
 	switch {
 	case def == nil:
 		return fmt.Errorf("table %q is unknown: %w", r.Table, ErrInvalid)
+	case r.Next && (!def.numbered || len(r.Key) > 0 || r.Absent || r.Value == nil):
+		return fmt.Errorf("record in table %s can't have the next number: %w", r.Table, ErrInvalid)
+	case !r.Next && def.numbered && r.Value != nil:
+		return fmt.Errorf("record in table %s can't have a number of its own: %w", r.Table, ErrInvalid)
+	case r.Next:
+		return r.validateValue(def)
+	}
+	return r.validateStored(def)
+}
+
+// validateStored checks what holds of each record that is in the table.
+func (r *Record) validateStored(def *bucket) error {
+	switch {
 	case len(r.Key) == 0 || len(r.Key) > MaxKey:
 		return fmt.Errorf("key in table %s has %d bytes, 1 to %d are allowed: %w", r.Table, len(r.Key), MaxKey, ErrInvalid)
-	case len(r.Value) > MaxValue:
-		return fmt.Errorf("value in table %s has %d bytes, at most %d are allowed: %w", r.Table, len(r.Value), MaxValue, ErrInvalid)
+	case def.numbered && len(r.Key) != numberSize:
+		return fmt.Errorf("key in table %s has %d bytes, numbers have %d: %w", r.Table, len(r.Key), numberSize, ErrInvalid)
 	case r.Absent && r.Value == nil:
 		return fmt.Errorf("record in table %s is to be absent and deleted: %w", r.Table, ErrInvalid)
 	case r.Value == nil:
 		return nil
+	}
+	return r.validateValue(def)
+}
+
+func (r *Record) validateValue(def *bucket) error {
+	if len(r.Value) > MaxValue {
+		return fmt.Errorf("value in table %s has %d bytes, at most %d are allowed: %w", r.Table, len(r.Value), MaxValue, ErrInvalid)
 	}
 	if _, ok := def.owner(r.Key, r.Value); !ok {
 		return fmt.Errorf("record in table %s names no document: %w", r.Table, ErrInvalid)

@@ -52,8 +52,9 @@ func (u *unit) size() (size int) {
 // plannedRecord is a Record that can't be refused any more.
 type plannedRecord struct {
 	def   *bucket
-	key   []byte // whole
+	key   []byte // whole; of a record that gets a number, the company
 	value []byte
+	next  bool
 }
 
 // putUnits makes one write of several units: it checks all that can be refused before it puts the first record.
@@ -84,7 +85,11 @@ func (b *batch) putUnits(units []unit) error {
 			b.delete(r.def, r.key)
 			continue
 		}
-		b.put(r.def, r.key, append(make([]byte, 0, len(r.value)+crcSize), r.value...))
+		value := append(make([]byte, 0, len(r.value)+crcSize), r.value...)
+		if r.next {
+			r.key = b.give(r.def, r.key, value)
+		}
+		b.put(r.def, r.key, value)
 	}
 	for _, u := range units {
 		if err := b.putAudit(u.company, u.audit); err != nil {
@@ -112,8 +117,14 @@ func (b *batch) planRecords(units []unit, appends []plannedAppend) (list []plann
 		}
 		var sound []byte // document that was looked up last
 		for _, r := range u.records {
-			p := plannedRecord{tableBucket(r.Table), append(appendU32(make([]byte, 0, companySize+len(r.Key)), company), r.Key...), r.Value}
-			if doc, ok := p.def.owner(r.Key, r.Value); ok && r.Value != nil && !bytes.Equal(sound, doc) {
+			key := append(appendU32(make([]byte, 0, companySize+numberSize+len(r.Key)), company), r.Key...)
+			p := plannedRecord{tableBucket(r.Table), key, r.Value, r.Next}
+			if r.Next {
+				if _, err := b.counter(p.def, company); err != nil {
+					return nil, err
+				}
+			}
+			if doc, ok := p.def.owner(r.Key, r.Value); ok && doc != nil && r.Value != nil && !bytes.Equal(sound, doc) {
 				if err := b.mayHaveRecords(join(p.key[:companySize], doc), appends); err != nil {
 					return nil, fmt.Errorf("put into table %s: %w", r.Table, err)
 				}
@@ -141,7 +152,7 @@ func (b *batch) mayHaveRecords(key []byte, appends []plannedAppend) error {
 
 // checkAbsent refuses a record that was to be absent. written, nil when no record was, learns of this one.
 func (b *batch) checkAbsent(r Record, p plannedRecord, written map[string]bool) error {
-	if written == nil {
+	if written == nil || r.Next {
 		return nil
 	}
 	name := p.def.name + "\x00" + string(p.key)

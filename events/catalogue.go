@@ -1,0 +1,4 @@
+package events
+
+// Catalogue knows the types of events.
+type Catalogue struct{}
