@@ -43,33 +43,66 @@ func (c *run) clash(obj crdt.OpID, key crdt.Key, v crdt.Write, others []crdt.Wri
 	return c.extend(at, i, e, v, others, tops)
 }
 
-// join makes a write a part of the last episode of a place without a look at all
-// of that: when the episode has all the values that are kept, and can't but be
-// the first one to which the write is concurrent.
-func (c *run) join(at *conflicts, op crdt.OpID) (bool, error) {
+// join makes a write a part of the last episode of a place without a look at the
+// writes there: when it adds no value to the record, and nothing before the
+// episode is concurrent to it.
+func (c *run) join(at *conflicts, obj crdt.OpID, key crdt.Key, v crdt.Write, r rivals) (bool, error) {
 	if at == nil || len(at.episodes) == 0 {
 		return false, nil
 	}
-	e := at.episodes[len(at.episodes)-1]
-	if !e.next.IsZero() || e.body == nil || e.body.Values < MaxValues || !e.body.Update ||
-		c.concurrent.lowest < e.first.Counter || !c.concurrent.has(e.rivals[0]) && !c.concurrent.has(e.rivals[1]) {
+	i := len(at.episodes) - 1
+	e := at.episodes[i]
+	if !e.next.IsZero() {
 		return false, nil
 	}
-	if err := c.closeLost(at, op); err != nil {
+	if err := c.open(e); err != nil || r.differ && e.body.Values < MaxValues {
 		return false, err
 	}
-	e.body.Tops, e.body.By = nil, nil
-	return true, c.grow(at, len(at.episodes)-1, e, op, e.last)
+	if first, err := c.firstIs(at, i, obj, key); !first || err != nil {
+		return false, err
+	}
+	if r.differ {
+		e.body.By = nil // it has seen no v
+		e.body.Update = e.body.Update || r.update
+	}
+	if e.body.Tops != nil {
+		tops, err := parseOps(e.body.Tops)
+		if err != nil {
+			return false, err
+		}
+		c.setTops(e, tops, v.ID)
+	}
+	return true, c.grow(at, i, e, v.ID, e.last)
+}
+
+// firstIs reports whether nothing before the i-th known episode of a place is
+// concurrent to the change: what follows its root, follows all that is before it.
+func (c *run) firstIs(at *conflicts, i int, obj crdt.OpID, key crdt.Key) (bool, error) {
+	e := at.episodes[i]
+	if e.first.Counter <= c.concurrent.lowest {
+		return true, nil
+	}
+	if e.root == nil && len(e.body.Root) > 0 {
+		var err error
+		if e.root, err = c.rootOf(at, i, obj, key, e.first); err != nil {
+			return false, err
+		}
+	}
+	for _, op := range e.root {
+		c.steps++
+		if c.concurrent.has(op) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // extend makes a write the last of an episode, the i-th that is known of its
 // place, which is the last one.
 func (c *run) extend(at *conflicts, i int, e *entry, v crdt.Write, others []crdt.Write, tops []crdt.OpID) error {
-	last := others[len(others)-1].ID
-	e.rivals[0] = last // of another actor
-	e.setTops(tops, v, others)
+	c.setTops(e, tops, v.ID)
 	e.next, e.body.Next = crdt.OpID{}, nil
-	return c.grow(at, i, e, v.ID, last)
+	return c.grow(at, i, e, v.ID, others[len(others)-1].ID)
 }
 
 // grow notes the first and the last op of an episode that a write has become a
@@ -88,11 +121,6 @@ func (c *run) grow(at *conflicts, i int, e *entry, v, last crdt.OpID) error {
 			e.last = op
 		}
 	}
-	if e.rivals[0].Actor == v.Actor {
-		e.rivals[0] = v
-	} else {
-		e.rivals[1] = v
-	}
 	e.body.Winner = c.shownAt(c.view, e.at)
 	if path, ok := c.view.Path(e.at.obj, e.at.key); ok {
 		e.body.Path = clip(path, maxPath)
@@ -108,24 +136,19 @@ const maxPath = 4 << 10
 // when an episode with more is followed by another.
 const maxTops = 64
 
-// setTops replaces the last writes of the last episode by those after v: the
-// ones that v doesn't follow, and v.
-func (e *entry) setTops(before []crdt.OpID, v crdt.Write, others []crdt.Write) {
+// setTops replaces the last writes of the last episode, nil if they are many, by
+// those after v: the ones that v doesn't follow, and v.
+func (c *run) setTops(e *entry, before []crdt.OpID, v crdt.OpID) {
 	if before == nil {
 		e.body.Tops = nil
 		return
 	}
-	tops := before[:0]
-	for _, op := range before {
-		if _, ok := slices.BinarySearchFunc(others, op, func(w crdt.Write, op crdt.OpID) int { return w.ID.Compare(op) }); ok {
-			tops = append(tops, op)
-		}
-	}
+	tops := slices.DeleteFunc(before, func(op crdt.OpID) bool { return !c.concurrent.has(op) })
 	if len(tops) >= maxTops {
 		e.body.Tops = nil
 		return
 	}
-	e.body.Tops = opTexts(append(tops, v.ID))
+	e.body.Tops = opTexts(append(tops, v))
 }
 
 // lastTops returns the last writes of the last episode of a place, nil if they

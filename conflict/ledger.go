@@ -14,8 +14,9 @@ type Store interface {
 // safe for concurrent use.
 type Ledger struct {
 	store Store
+	many  int // see manyWrites; tests lower it
 	stats counters
 }
 
 // New returns the ledger of a store.
-func New(s Store) *Ledger { return &Ledger{store: s} }
+func New(s Store) *Ledger { return &Ledger{store: s, many: manyWrites} }

@@ -12,7 +12,10 @@ import (
 
 // Watch begins to watch a document whose op set has been brought into memory.
 func (l *Ledger) Watch(key store.DocKey, src hub.Source) (hub.Watcher, error) {
-	w := &watcher{ledger: l, key: key, src: src, places: map[place]*conflicts{}, byID: map[ID]*entry{}, lost: map[crdt.OpID]*entry{}}
+	w := &watcher{
+		ledger: l, key: key, src: src, places: map[place]*conflicts{}, byID: map[ID]*entry{}, lost: map[crdt.OpID]*entry{},
+		writers: map[place]*writers{},
+	}
 	err := l.store.Scan(key.Company, store.TableConflicts, store.Range{Prefix: key.Document[:]}, w.load)
 	if err != nil {
 		return nil, fmt.Errorf("read conflicts of document %s: %w", key.Document, err)
@@ -33,9 +36,10 @@ type watcher struct {
 	key    store.DocKey
 	src    hub.Source
 
-	places map[place]*conflicts
-	byID   map[ID]*entry
-	lost   map[crdt.OpID]*entry // by the object
+	places  map[place]*conflicts
+	byID    map[ID]*entry
+	lost    map[crdt.OpID]*entry // by the object
+	writers map[place]*writers   // of places with many writes
 
 	branches branches
 	told     told
@@ -43,6 +47,7 @@ type watcher struct {
 	rows     []store.Record // to be committed, before the dirty records
 	size     int            // of all but told
 	scratch  []crdt.Write
+	steps    int // looks at writes and records, which tests bound
 }
 
 // conflicts are the entries of one place.
@@ -59,8 +64,8 @@ type entry struct {
 	dirty bool
 	gone  bool // swallowed
 
-	rivals [2]crdt.OpID // the last two writes that came and were concurrent; of an episode
-	stored int          // bytes of the record, as counted in watcher.size
+	root   []crdt.OpID // of an episode, once it was needed
+	stored int         // bytes of the record, as counted in watcher.size
 }
 
 // body is what of an entry is needed to change it.
@@ -111,7 +116,7 @@ func (w *watcher) Applied(a hub.Applied) error {
 	switch {
 	case !c.concurrent.empty():
 		err = c.examine()
-	case len(w.places) > 0:
+	case len(w.places)+len(w.writers) > 0:
 		err = c.follow()
 	}
 	return errors.Join(err, c.decide())
@@ -132,8 +137,12 @@ func (c *run) follow() error {
 		if op.Insert || op.Action == crdt.ActionMark {
 			continue
 		}
-		if at := c.places[placeOf(op.Obj, op.Key)]; at != nil {
-			if err := c.after(at, write(&op)); err != nil {
+		p, v := placeOf(op.Obj, op.Key), write(&op)
+		if t := c.writers[p]; t != nil {
+			t.add(v.ID, classOf(v))
+		}
+		if at := c.places[p]; at != nil {
+			if err := c.after(at, v); err != nil {
 				return err
 			}
 		}
@@ -170,27 +179,35 @@ func (c *run) examine() error {
 
 // write compares an op with the concurrent writes at its place.
 func (c *run) write(op *crdt.Op) error {
-	at := c.places[placeOf(op.Obj, op.Key)]
-	if joined, err := c.join(at, op.ID); joined || err != nil {
-		return err
-	}
-	others := c.scratch[:0]
-	for w := range c.a.Content.Writes(op.Obj, op.Key, c.concurrent.lowest) {
-		if c.concurrent.has(w.ID) {
-			others = append(others, w)
-		}
-	}
-	c.scratch = others
+	p, v := placeOf(op.Obj, op.Key), write(op)
+	at := c.places[p]
 	if at != nil {
-		if err := c.closeLost(at, op.ID); err != nil {
+		if err := c.closeLost(at, v.ID); err != nil {
 			return err
 		}
 	}
+	var others []crdt.Write
+	looked := 0
+	if c.writers[p] == nil {
+		others, looked = c.others(op, c.concurrent.lowest)
+	}
+	if looked >= c.ledger.many || c.writers[p] != nil {
+		t, x := c.writersAt(p, op), classOf(v)
+		r := c.rivals(t, x)
+		if r.any {
+			if joined, err := c.join(at, op.Obj, op.Key, v, r); joined || err != nil {
+				t.add(v.ID, x)
+				return err
+			}
+			others, _ = c.others(op, c.lowest(t))
+		}
+		t.add(v.ID, x)
+	}
 	switch {
 	case len(others) > 0:
-		return c.clash(op.Obj, op.Key, write(op), others)
+		return c.clash(op.Obj, op.Key, v, others)
 	case at != nil:
-		return c.supersede(at, op.ID)
+		return c.supersede(at, v.ID)
 	}
 	return nil
 }
