@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -96,6 +97,21 @@ func TestSyncStates(t *testing.T) {
 	set(SyncState{key, []byte("one")}, SyncState{others[1], []byte("two")})
 	set(SyncState{key, []byte("three")})
 	expect(key, "three")
+	var all []string
+	if err := s.SyncStates(DocKey{key.Company, key.Document}, func(state []byte) error {
+		all = append(all, string(state))
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if slices.Sort(all); !slices.Equal(all, []string{"three", "two"}) {
+		t.Errorf("sync states of the document: %q", all)
+	}
+	for _, other := range []DocKey{{"globex", key.Document}, {"acme", others[3].Document}} {
+		if err := s.SyncStates(other, func([]byte) error { return errors.New("there is none") }); err != nil {
+			t.Errorf("%v: %v", other, err)
+		}
+	}
 	expect(others[1], "two")
 	for _, i := range []int{0, 2, 3, 4} {
 		expect(others[i], "")

@@ -116,3 +116,20 @@ func (s *Store) SyncState(key SyncKey) (state []byte, ok bool, err error) {
 	}
 	return state, ok, nil
 }
+
+// SyncStates calls fn for the committed sync states of a document. A purged document is ErrPurged. The rules of Scan
+// hold for fn.
+func (s *Store) SyncStates(key DocKey, fn func(state []byte) error) error {
+	return s.iterate("read sync states", func(r reader, call func(func() error) error) error {
+		number, ok, err := r.company(key.Company)
+		if err != nil || !ok {
+			return err
+		}
+		if err := r.notPurged(append(appendU32(nil, number), key.Document[:]...)); err != nil {
+			return err
+		}
+		return r.scan(syncStatesBucket, number, Range{Prefix: key.Document[:]}, func(_, state []byte) error {
+			return call(func() error { return fn(state) })
+		})
+	})
+}

@@ -31,6 +31,7 @@ func (s *Server) registerDocuments(rest huma.API) {
 	s.registerExport(rest)
 	s.registerImport(rest)
 	s.registerSyncDocument(rest)
+	s.registerDocumentReceipts(rest)
 	s.registerPurge(rest)
 	s.registerAudit(rest)
 }

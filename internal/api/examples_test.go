@@ -73,6 +73,9 @@ func TestExamplesOfStrangers(t *testing.T) {
 		if e.Operation == "import-document" {
 			continue // it would make a document of the other company's own
 		}
+		if e.Operation == "sync-document" && e.Status == http.StatusNoContent {
+			continue // what a device says to have it is asked for
+		}
 		a := r.request(method, path, token(t, "other", "olga", auth.RoleAdmin), string(body), headers...)
 		if named := op.parameters["id"] == "path"; named && a.Status != http.StatusNotFound {
 			t.Errorf("%s by another company: %d %s", e.Operation, a.Status, a.Raw)

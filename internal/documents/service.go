@@ -19,6 +19,7 @@ type Hub interface {
 	Import(ctx context.Context, key store.DocKey, by hub.Author, chunks []byte, records []store.Record) (hub.Imported, error)
 	Export(ctx context.Context, key store.DocKey) ([]byte, error)
 	Sync(ctx context.Context, s hub.Session, storageID string, doc id.DocumentID, message []byte) (hub.SyncAnswer, error)
+	Receipts(ctx context.Context, key store.DocKey, change crdt.Hash) (hub.Receipts, error)
 	Purge(ctx context.Context, key store.DocKey, p store.Purge) error
 }
 

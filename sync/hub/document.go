@@ -110,13 +110,9 @@ func (d *document) attach(l *link, user string) (ok bool, err error) {
 			return false, fmt.Errorf("read sync state: %w", err)
 		}
 		if found {
-			state, err := protocol.Load(saved, l.options)
-			if err != nil {
+			if err := l.restore(saved); err != nil {
 				// A state that can't be read is worth no more than none.
 				d.hub.log.Warn("saved sync state ignored", "document", d.key.Document.String(), "error", err)
-			} else {
-				state.Prune(d.graph)
-				l.state = state
 			}
 		}
 	}

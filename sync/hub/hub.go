@@ -38,6 +38,7 @@ type Hub struct {
 	gossiping atomic.Bool  // some peer has asked for remote heads
 	writers   atomic.Int64 // running flushes
 	readers   atomic.Int64 // running Serve calls
+	saving    atomic.Int64 // writes of sync states on their way to the disk
 	draining  atomic.Bool
 	sweeper   sync.WaitGroup
 	evictNow  chan struct{} // wakes the sweeper

@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"time"
+
 	"concord/crdt"
 	"concord/store"
 	"concord/sync/protocol"
@@ -21,6 +23,7 @@ type link struct {
 	tell        bool        // a doc-unavailable message is due
 	gone        bool        // the peer has left the document
 	unsaved     bool        // the persisted part of state has changed since it was saved
+	since       time.Time   // when the shared heads in state came to be what they are; zero = unknown
 	size        int         // bytes of state, as counted in peer.stateBytes
 	heads       []crdt.Hash // last received
 	headsAt     uint64      // when, in milliseconds since 1970; 0 = never

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"concord/internal/id"
 	"concord/store"
@@ -101,7 +102,7 @@ func (d *document) goneForGood(err error) {
 	}
 	for _, l := range d.links {
 		if err == nil {
-			l.state, l.unsaved = protocol.New(l.options), false
+			l.state, l.unsaved, l.since = protocol.New(l.options), false, time.Time{}
 			l.peer.weigh(l)
 			l.unavailable, l.tell = true, true
 			l.peer.notify(l.peer.deleted(d.key.Document))

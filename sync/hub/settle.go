@@ -126,8 +126,8 @@ func (d *document) settleOne(in *message) {
 	shared := l.state.SharedHeads()
 	l.state.Receive(d.view(), in.sync, before)
 	l.peer.weigh(l)
-	if l.peer.keepState && !slices.Equal(shared, l.state.SharedHeads()) {
-		l.unsaved = true
+	if !slices.Equal(shared, l.state.SharedHeads()) {
+		l.since, l.unsaved = d.hub.opts.Now(), l.peer.keepState
 	}
 	if in.request && !d.exists {
 		l.unavailable, l.tell = true, true

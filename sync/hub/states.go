@@ -14,14 +14,36 @@ func (d *document) saveLocked(links []*link) {
 	for _, l := range links {
 		if l.unsaved {
 			l.unsaved = false
-			states = append(states, store.SyncState{SyncKey: l.syncKey(l.peer.currentSession().User), State: l.state.Save()})
+			key := l.syncKey(l.peer.currentSession().User)
+			saved := savedState{key.User, key.StorageID, l.since, l.state.Save()}
+			states = append(states, store.SyncState{SyncKey: key, State: saved.encode()})
 		}
 	}
 	if len(states) == 0 {
 		return
 	}
-	if err := d.hub.store.PutSyncStates(context.WithoutCancel(d.hub.ctx), states, func(error) {}); err != nil {
-		d.hub.log.Warn("sync states not saved", "document", d.key.Document.String(), "error", err)
+	h := d.hub
+	h.saving.Add(1)
+	if err := h.store.PutSyncStates(context.WithoutCancel(h.ctx), states, func(error) { h.saving.Add(-1) }); err != nil {
+		h.saving.Add(-1)
+		h.log.Warn("sync states not saved", "document", d.key.Document.String(), "error", err)
+	}
+}
+
+// statesSaved waits for the sync states that are on their way to the disk.
+func (h *Hub) statesSaved(ctx context.Context) error {
+	if h.saving.Load() == 0 {
+		return nil
+	}
+	saved := make(chan error, 1)
+	if err := h.store.PutSyncStates(ctx, nil, func(err error) { saved <- err }); err != nil {
+		return err
+	}
+	select {
+	case err := <-saved:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -18,6 +18,7 @@ type Store interface {
 	ViewGraph(key store.DocKey, fn func(store.Snapshot) error) error
 	AppendAll(ctx context.Context, list []store.Append, done func(error)) error
 	SyncState(store.SyncKey) ([]byte, bool, error)
+	SyncStates(key store.DocKey, fn func(state []byte) error) error
 	PutSyncStates(ctx context.Context, states []store.SyncState, done func(error)) error
 	PutRejection(ctx context.Context, r store.Rejection, done func(error)) error
 	Get(company string, t store.Table, key []byte) (value []byte, ok bool, err error)
