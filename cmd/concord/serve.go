@@ -19,6 +19,7 @@ import (
 	"concord/internal/auth"
 	"concord/internal/config"
 	"concord/internal/documents"
+	"concord/internal/limit"
 	"concord/internal/operator"
 	"concord/internal/snapshot"
 	"concord/store"
@@ -224,6 +225,7 @@ func hubOptions(cfg config.Serve, verifier *auth.Verifier, revocations *auth.Rev
 		MaxMessage: int(cfg.MaxMessage), MaxInflated: int(cfg.MaxInflated),
 		DocumentCache: int64(cfg.DocumentCache), MaxDocuments: cfg.MaxDocumentsPerConnection,
 		MessageRate: cfg.MessageRate, MessageBurst: cfg.MessageBurst,
+		Ephemerals:       limit.Rates(cfg.EphemeralRate),
 		HandshakeTimeout: cfg.HandshakeTimeout, WriteTimeout: cfg.WriteTimeout,
 		Changes:  crdt.Limits{ChunkBytes: min(int(cfg.MaxInflated), int(cfg.MaxMessage)-frameOverhead), Ops: cfg.MaxOps, Deps: cfg.MaxDeps, Rows: cfg.MaxRows},
 		Orphans:  crdt.OrphanLimits{Changes: cfg.MaxOrphans, Bytes: int(cfg.MaxOrphanBytes)},

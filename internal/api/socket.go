@@ -26,6 +26,7 @@ type socket struct {
 	why     *wire.CloseError // of the first Close; to be read after ended
 	ended   chan struct{}    // closed when closing begins
 	ping    *time.Timer
+	pulse   atomic.Pointer[func()]
 	heard   atomic.Int64 // when bytes of a message came last, in nanoseconds since 1970
 }
 
@@ -44,6 +45,9 @@ func (s *socket) keepAlive(interval, timeout time.Duration) {
 			s.Close(wire.CloseTryLater, "no answer to a ping in time; come back")
 			return
 		}
+		if pulse := s.pulse.Load(); pulse != nil {
+			(*pulse)()
+		}
 		select {
 		case <-s.ended:
 		default:
@@ -52,6 +56,10 @@ func (s *socket) keepAlive(interval, timeout time.Duration) {
 	})
 	s.ping.Reset(interval)
 }
+
+// OnPulse has fn called after each ping that the client has answered, or was too
+// busy sending to answer.
+func (s *socket) OnPulse(fn func()) { s.pulse.Store(&fn) }
 
 // Read returns the next binary frame.
 func (s *socket) Read(limit int) (hub.Frame, error) {

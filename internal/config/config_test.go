@@ -53,6 +53,8 @@ func TestDefaults(t *testing.T) {
 		HandshakeTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, DrainTimeout: 10 * time.Second, MessageRate: 2000,
 		DocumentCache: 256 << 20, MaxMessage: 16 << 20, MaxInflated: 64 << 20, MaxOps: 200_000, MaxRows: 5_000_000, MaxDeps: 1024, MaxHeads: 1024,
 		MaxNeed: 10_000, MaxOrphans: 1000, MaxOrphanBytes: 8 << 20, MaxDocumentsPerConnection: 10_000,
+		EphemeralRate: Rates{100, 200, 10_000}, EventRate: Rates{50, 100, 10_000}, PublishRate: Rates{1000, 1000, 2000}, TypingRate: Rates{5, 10, 2000},
+		PresenceTTL: Seconds(5 * time.Minute), PresenceGrace: 10 * time.Second, TypingExpiry: 5 * time.Second,
 		SnapshotWorkers: 1, SnapshotChanges: 256,
 		LogLevel: "info", LogFormat: "text",
 	}
@@ -75,6 +77,8 @@ func TestEveryOption(t *testing.T) {
 		"write-timeout": "4s", "drain-timeout": "0s", "message-rate": "5", "message-burst": "6", "document-cache": "1GiB",
 		"max-message": "1MiB", "max-inflated": "2000KB", "max-ops": "1", "max-rows": "8", "max-deps": "2", "max-heads": "3", "max-need": "4",
 		"max-orphans": "5", "max-orphan-bytes": "6000", "max-documents-per-connection": "7",
+		"ephemeral-rate": "1/2/3", "event-rate": "4/0/5", "publish-rate": "0/0/0", "typing-rate": "10000000/6/7",
+		"presence-ttl": "60", "presence-grace": "1m", "typing-expiry": "3s",
 		"snapshot-workers": "0", "snapshot-changes": "9", "log-level": "debug", "log-format": "json",
 	}
 	want := Serve{
@@ -89,6 +93,8 @@ func TestEveryOption(t *testing.T) {
 		HandshakeTimeout: 3 * time.Second, WriteTimeout: 4 * time.Second, DrainTimeout: 0, MessageRate: 5, MessageBurst: 6,
 		DocumentCache: 1 << 30, MaxMessage: 1 << 20, MaxInflated: 2_000_000, MaxOps: 1, MaxRows: 8, MaxDeps: 2, MaxHeads: 3, MaxNeed: 4,
 		MaxOrphans: 5, MaxOrphanBytes: 6000, MaxDocumentsPerConnection: 7,
+		EphemeralRate: Rates{1, 2, 3}, EventRate: Rates{4, 0, 5}, TypingRate: Rates{10_000_000, 6, 7},
+		PresenceTTL: Seconds(time.Minute), PresenceGrace: time.Minute, TypingExpiry: 3 * time.Second,
 		SnapshotWorkers: 0, SnapshotChanges: 9, LogLevel: "debug", LogFormat: "json",
 	}
 	env, other := map[string]string{}, map[string]string{}
@@ -164,6 +170,11 @@ func TestRefuses(t *testing.T) {
 		{[]string{"--dev", "--message-rate=0", "--message-burst=5"}, []string{"--message-burst", "--message-rate"}},
 		{[]string{"--dev", "--write-timeout=0s"}, []string{"--write-timeout", "CONCORD_WRITE_TIMEOUT"}},
 		{[]string{"--dev", "--write-timeout=10"}, []string{"--write-timeout"}},
+		{[]string{"--dev", "--presence-ttl=0"}, []string{"--presence-ttl", "WS_PRESENCE_TTL", "1 to 86400"}},
+		{[]string{"--dev", "--typing-rate=5"}, []string{"--typing-rate", "three numbers", "100/200/10000"}},
+		{[]string{"--dev", "--event-rate=1/2/3/4"}, []string{"--event-rate"}},
+		{[]string{"--dev", "--event-rate=1/-2/3"}, []string{"--event-rate"}},
+		{[]string{"--dev", "--event-rate=1/2/10000001"}, []string{"--event-rate"}},
 		{[]string{"--dev", "--log-level=loud"}, []string{"--log-level", "debug", "error"}},
 		{[]string{"--dev", "--log-format=xml"}, []string{"--log-format", "json"}},
 		{[]string{"--dev", "--max-ops=0", "--max-deps=0"}, []string{"--max-ops", "--max-deps"}},

@@ -31,6 +31,15 @@ type Serve struct {
 	MessageRate         int           `name:"message-rate" env:"CONCORD_MESSAGE_RATE" default:"2000" min:"0" max:"10000000" group:"Connections" help:"Messages per second and user. 0: unlimited."`
 	MessageBurst        int           `name:"message-burst" env:"CONCORD_MESSAGE_BURST" default:"0" min:"0" max:"100000000" group:"Connections" help:"Messages that a user may send at once before the rate counts. 0: five seconds' worth."`
 
+	EphemeralRate Rates `name:"ephemeral-rate" env:"CONCORD_EPHEMERAL_RATE" default:"100/200/10000" group:"Rates" help:"Ephemeral messages per second that are relayed: of a connection, a user and a company. Five seconds' worth may come at once, the rest is dropped. 0: any number."`
+	EventRate     Rates `name:"event-rate" env:"CONCORD_EVENT_RATE" default:"50/100/10000" group:"Rates" help:"Messages per second on event connections, also of a connection, a user and a company. More are refused, as with the next ones."`
+	PublishRate   Rates `name:"publish-rate" env:"CONCORD_PUBLISH_RATE" default:"1000/1000/2000" group:"Rates" help:"Events per second that may be published."`
+	TypingRate    Rates `name:"typing-rate" env:"CONCORD_TYPING_RATE" default:"5/10/2000" group:"Rates" help:"Messages per second that tell of typing."`
+
+	PresenceTTL   Seconds       `name:"presence-ttl" env:"WS_PRESENCE_TTL" default:"300" min:"1" max:"86400" group:"Presence" help:"Seconds without a sign of life until a connection doesn't make its user online any more."`
+	PresenceGrace time.Duration `name:"presence-grace" env:"CONCORD_PRESENCE_GRACE" default:"10s" min:"10ms" max:"1h" group:"Presence" help:"Time without a connection until a user is offline."`
+	TypingExpiry  time.Duration `name:"typing-expiry" env:"CONCORD_TYPING_EXPIRY" default:"5s" min:"100ms" max:"10m" group:"Presence" help:"Time until typing that isn't repeated ends."`
+
 	DocumentCache             ByteSize `name:"document-cache" env:"CONCORD_DOCUMENT_CACHE" default:"256MiB" min:"1MiB" max:"1TiB" group:"Limits" help:"Memory for the change graphs of documents, and the op sets of those that are edited. Those unused for the longest leave it first."`
 	MaxMessage                ByteSize `name:"max-message" env:"CONCORD_MAX_MESSAGE" default:"16MiB" min:"1KiB" max:"1GiB" group:"Limits" help:"Size of a message on the wire."`
 	MaxInflated               ByteSize `name:"max-inflated" env:"CONCORD_MAX_INFLATED" default:"64MiB" min:"1KiB" max:"1GiB" group:"Limits" help:"Size of all changes of a message, once decompressed. A single change must fit into --max-message, too."`

@@ -97,6 +97,63 @@ func (m Milliseconds) String() string {
 // MarshalText writes what String does.
 func (m Milliseconds) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 
+// Seconds is a duration that is written as a number of seconds.
+type Seconds time.Duration
+
+// UnmarshalText reads seconds, or a Go duration such as 5m.
+func (s *Seconds) UnmarshalText(text []byte) error {
+	if n, err := strconv.ParseInt(string(text), 10, 64); err == nil && n <= math.MaxInt64/int64(time.Second) && n >= 0 {
+		*s = Seconds(time.Duration(n) * time.Second)
+		return nil
+	}
+	d, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is no time: want seconds, such as 300", text)
+	}
+	*s = Seconds(d)
+	return nil
+}
+
+// Duration returns s as a duration.
+func (s Seconds) Duration() time.Duration { return time.Duration(s) }
+
+// String writes the seconds.
+func (s Seconds) String() string {
+	return strconv.FormatFloat(time.Duration(s).Seconds(), 'f', -1, 64)
+}
+
+// MarshalText writes what String does.
+func (s Seconds) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Rates are how many per second a connection, a user and a company may do; 0 = any number.
+type Rates struct {
+	Connection, User, Company int
+}
+
+// maxRate bounds each of the rates.
+const maxRate = 10_000_000
+
+// UnmarshalText reads three numbers with slashes between them.
+func (r *Rates) UnmarshalText(text []byte) error {
+	parts := strings.Split(string(text), "/")
+	var numbers [3]int
+	for i, part := range parts {
+		n, err := strconv.ParseUint(strings.TrimSpace(part), 10, 32)
+		if err != nil || n > maxRate || len(parts) != len(numbers) {
+			return fmt.Errorf("%q: want three numbers of 0 to %d for a connection, a user and a company, such as 100/200/10000", text, maxRate)
+		}
+		numbers[i] = int(n)
+	}
+	*r = Rates{numbers[0], numbers[1], numbers[2]}
+	return nil
+}
+
+// String writes the three numbers.
+func (r Rates) String() string { return fmt.Sprintf("%d/%d/%d", r.Connection, r.User, r.Company) }
+
+// MarshalText writes what String does.
+func (r Rates) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
 // Prefix is a network, or one address as the network of itself.
 type Prefix struct{ netip.Prefix }
 

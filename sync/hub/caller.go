@@ -17,7 +17,7 @@ func (h *Hub) caller(s Session, device, storageID string) *peer {
 	s.Expires = time.Time{}
 	return &peer{
 		connection: newConnection(h, nowhere{}, s, func() {}), id: device, storageID: storageID, keepState: storageID != "",
-		caller: true, left: true, roles: joinRoles(s.Roles), links: make(map[id.DocumentID]*link),
+		caller: true, left: true, roles: joinRoles(s.Roles), visit: nobody{}, links: make(map[id.DocumentID]*link),
 	}
 }
 

@@ -23,6 +23,12 @@ type Conn interface {
 	Close(code wire.CloseCode, reason string)
 }
 
+// Pulsing is a Conn that notices its client also when that has nothing to say.
+type Pulsing interface {
+	// OnPulse has fn called now and then for as long as the client is there.
+	OnPulse(fn func())
+}
+
 // Frame is one received message.
 type Frame struct {
 	Data []byte

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"concord/internal/limit"
 	"concord/sync/wire"
 )
 
@@ -15,6 +16,8 @@ type connection struct {
 	cancel context.CancelFunc // ends what the reader waits for
 	ended  chan struct{}      // closed when closing begins
 	closed chan struct{}      // closed when the socket is closed
+
+	ephemerals *limit.Connection // nil for a caller
 
 	sessionMu sync.Mutex // guards the following fields
 	session   Session

@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"time"
+
 	"concord/sync/wire"
 )
 
@@ -21,11 +23,27 @@ func (p *peer) receiveEphemeral(m wire.Ephemeral) {
 			Message: describe(m.Document, "an ephemeral message of %d bytes isn't relayed, at most %d are", len(m.Data), maxPresenceBytes)}.Append(nil))
 		return
 	}
+	if err := p.ephemerals.Allow(1); err != nil {
+		p.dropEphemeral(m, err)
+		return
+	}
 	frame := wire.Share(m)
 	for _, other := range l.document.others(l) {
 		other.relay(frame)
 	}
 	p.hub.stats.ephemerals.Add(1)
+}
+
+// limitNotice is how often a client is told at most that its messages are dropped.
+const limitNotice = time.Second
+
+// dropEphemeral passes a message on to nobody, for it is one too many.
+func (p *peer) dropEphemeral(m wire.Ephemeral, why error) {
+	p.hub.stats.ephemeralsRefused.Add(1)
+	if now := p.hub.opts.Now(); now.Sub(p.toldLimit) >= limitNotice {
+		p.toldLimit = now
+		p.notify(wire.Error{SenderID: p.hub.id, TargetID: p.id, Message: describe(m.Document, "not relayed: %v", why)}.Append(nil))
+	}
 }
 
 // others returns the peers of all links but one.

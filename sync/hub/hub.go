@@ -13,6 +13,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"concord/internal/id"
+	"concord/internal/limit"
 	"concord/store"
 	"concord/sync/wire"
 )
@@ -25,6 +26,8 @@ type Hub struct {
 	log   *slog.Logger
 	id    string // peer ID of this node, stable over restarts
 	stats counters
+	// ephemerals are those that peers may have relayed.
+	ephemerals *limit.Limits
 
 	ctx       context.Context // ends when the hub is closed; outlives every connection
 	cancel    context.CancelFunc
@@ -74,7 +77,7 @@ func New(s Store, o Options) (*Hub, error) {
 	}
 	o = o.withDefaults()
 	h := &Hub{
-		opts: o, store: s, log: o.Logger, id: "concord-" + s.StorageID(),
+		opts: o, store: s, log: o.Logger, id: "concord-" + s.StorageID(), ephemerals: limit.New("ephemeral messages", o.Ephemerals),
 		staged: semaphore.NewWeighted(o.StagedBytes), inflate: make(chan struct{}, 1), whole: make(chan struct{}, 1),
 		inflated: semaphore.NewWeighted(int64(o.MaxInflated)), building: semaphore.NewWeighted(buildBytes), evictNow: make(chan struct{}, 1),
 		documents: make(map[store.DocKey]*document), peers: make(map[peerKey]*peer),

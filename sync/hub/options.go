@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"concord/crdt"
+	"concord/internal/limit"
 	"concord/sync/protocol"
 )
 
@@ -19,6 +20,7 @@ type Options struct {
 	MaxInflated      int           // bytes of the changes of one message, once inflated; 0 = 64 MiB
 	MessageRate      int           // messages per second and user; faster ones wait; 0 = unlimited
 	MessageBurst     int           // messages that a user may send at once; 0 = five seconds' worth
+	Ephemerals       limit.Rates   // ephemeral messages that are relayed; further ones are dropped
 	HandshakeTimeout time.Duration // time to send a join; 0 = 10 s
 	WriteTimeout     time.Duration // time for one frame to be taken by the client; 0 = 10 s
 	SaveInterval     time.Duration // how often sync states are saved; 0 = 2 s
@@ -45,6 +47,9 @@ type Options struct {
 
 	// Guards judge the changes that clients send. nil = everything goes.
 	Guards Guards
+
+	// Presence is told who has joined. nil = nobody is.
+	Presence Presence
 
 	Logger *slog.Logger     // nil discards
 	Now    func() time.Time // nil = time.Now
@@ -74,6 +79,9 @@ func (o Options) withDefaults() Options {
 	dur(&o.HandshakeTimeout, 10*time.Second)
 	dur(&o.WriteTimeout, 10*time.Second)
 	dur(&o.SaveInterval, 2*time.Second)
+	if o.Presence == nil {
+		o.Presence = nobody{}
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -85,7 +93,8 @@ func (o Options) withDefaults() Options {
 
 func (o Options) validate() error {
 	switch {
-	case o.MaxMessage < 0, o.DocumentCache < 0, o.StagedBytes < 0, o.MaxDocuments < 0, o.MaxInflated < 0, o.MessageRate < 0, o.MessageBurst < 0:
+	case o.MaxMessage < 0, o.DocumentCache < 0, o.StagedBytes < 0, o.MaxDocuments < 0, o.MaxInflated < 0, o.MessageRate < 0, o.MessageBurst < 0,
+		o.Ephemerals.Connection < 0, o.Ephemerals.User < 0, o.Ephemerals.Company < 0:
 		return errors.New("hub options: limits must not be negative")
 	}
 	return nil

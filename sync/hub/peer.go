@@ -31,11 +31,13 @@ type peer struct {
 	caller    bool   // it has no connection, see Hub.caller
 	keepState bool   // its sync states are kept across connections
 	roles     string // of its session, see joinRoles
+	visit     Visit
 
 	// The reader's own.
 	links     map[id.DocumentID]*link
 	sessionID string // of the ephemeral messages that it sends
 	lastCount uint64
+	toldLimit time.Time // when it was told last that it sends too many of them
 
 	room chan struct{} // wakes the reader when a notice was taken
 
@@ -60,9 +62,9 @@ func newPeer(c *connection, join wire.Join) *peer {
 	return &peer{
 		connection: c, id: join.SenderID, storageID: join.Metadata.StorageID,
 		keepState: join.Metadata.StorageID != "" && !join.Metadata.Ephemeral,
-		roles:     joinRoles(c.currentSession().Roles),
-		links:     make(map[id.DocumentID]*link),
-		room:      make(chan struct{}, 1),
+		roles:     joinRoles(c.currentSession().Roles), visit: nobody{},
+		links: make(map[id.DocumentID]*link),
+		room:  make(chan struct{}, 1),
 	}
 }
 
@@ -263,6 +265,7 @@ func (p *peer) leave() {
 	p.mu.Lock()
 	p.left = true
 	p.mu.Unlock()
+	p.visit.Close()
 	p.hub.unregister(p)
 	for _, l := range p.links {
 		l.document.detach(l)

@@ -30,6 +30,8 @@ func (h *Hub) Serve(ctx context.Context, conn Conn, s Session) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c := newConnection(h, conn, s, cancel)
+	c.ephemerals = h.ephemerals.Connect(s.Company, s.User)
+	defer c.ephemerals.Close()
 	if err := h.connect(c); err != nil {
 		c.close(err.Code, err.Reason)
 		return err
@@ -90,6 +92,9 @@ func (c *reader) run(ctx context.Context) error {
 		if c.ending() {
 			frame.release()
 			return errEnded
+		}
+		if c.peer != nil {
+			c.peer.visit.Beat()
 		}
 		c.hub.stats.framesIn.Add(1)
 		c.hub.stats.bytesIn.Add(uint64(len(frame.Data)))
@@ -182,6 +187,7 @@ func (c *reader) join(m wire.Join) error {
 		old.end(wire.CloseReplaced, "a newer connection of the same peer took over")
 	}
 	c.peer, c.joined = p, true
+	p.arrive()
 	p.notify(wire.Peer{SenderID: c.hub.id, TargetID: p.id, Metadata: c.hub.metadata(), Version: wire.ProtocolVersion}.Append(nil))
 	c.hub.stats.joins.Add(1)
 	return nil
@@ -258,6 +264,7 @@ func (p *peer) open(doc id.DocumentID) (*link, error) {
 		}
 		if ok {
 			p.links[doc] = l
+			p.visit.Open(doc)
 			return l, nil
 		}
 	}

@@ -14,6 +14,7 @@ type counters struct {
 	joins, framesIn, framesOut, bytesIn, bytesOut atomic.Uint64
 	changes, generated, encoded                   atomic.Uint64
 	ephemerals, echoes, presenceDropped           atomic.Uint64
+	ephemeralsRefused                             atomic.Uint64
 	loads, unloads, orphansEvicted                atomic.Uint64
 	contents, decodes, documents                  atomic.Uint64
 
@@ -51,6 +52,7 @@ type Stats struct {
 	Generated                                     uint64 // sync messages sent
 	Encoded                                       uint64 // of these, encoded anew; the others were shared
 	Ephemerals, Echoes, PresenceDropped           uint64
+	EphemeralsRefused                             uint64 // beyond Options.Ephemerals
 	Loads, Unloads                                uint64 // of document graphs
 	Contents                                      uint64 // op sets built, for the first change to a document
 	Decodes                                       uint64 // snapshots decoded, for old changes
@@ -71,6 +73,7 @@ func (h *Hub) Stats() Stats {
 	s.BytesIn, s.BytesOut, s.Changes = c.bytesIn.Load(), c.bytesOut.Load(), c.changes.Load()
 	s.Generated, s.Encoded = c.generated.Load(), c.encoded.Load()
 	s.Ephemerals, s.Echoes, s.PresenceDropped = c.ephemerals.Load(), c.echoes.Load(), c.presenceDropped.Load()
+	s.EphemeralsRefused = c.ephemeralsRefused.Load()
 	s.Loads, s.Unloads, s.OrphansEvicted = c.loads.Load(), c.unloads.Load(), c.orphansEvicted.Load()
 	s.Contents, s.Decodes, s.WholeDocuments = c.contents.Load(), c.decodes.Load(), c.documents.Load()
 	c.mu.Lock()
