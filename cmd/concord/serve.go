@@ -22,6 +22,7 @@ import (
 	"concord/internal/limit"
 	"concord/internal/operator"
 	"concord/internal/snapshot"
+	"concord/presence"
 	"concord/store"
 	"concord/sync/hub"
 	"concord/sync/protocol"
@@ -102,6 +103,7 @@ type node struct {
 	store    *store.Store
 	pool     *snapshot.Pool // nil = no snapshots are written
 	verifier *auth.Verifier
+	presence *presence.Tracker
 	hub      *hub.Hub
 	operator *operator.Server
 	api      *api.Server
@@ -162,6 +164,16 @@ func openNode(ctx context.Context, cfg config.Serve, rules *guard.Rules, log *sl
 	}
 	ledger := conflict.New(st)
 	options.Ledger = ledger
+	tracker, err := openPresence(cfg, st, log)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			tracker.Close()
+		}
+	}()
+	options.Presence = syncPresence{tracker}
 	h, err := hub.New(st, options)
 	if err != nil {
 		return nil, err
@@ -186,7 +198,7 @@ func openNode(ctx context.Context, cfg config.Serve, rules *guard.Rules, log *sl
 		h.Close()
 		return nil, err
 	}
-	return &node{operator: socket, cfg: cfg, log: log, store: st, pool: pool, verifier: verifier, hub: h, api: server}, nil
+	return &node{operator: socket, cfg: cfg, log: log, store: st, pool: pool, verifier: verifier, presence: tracker, hub: h, api: server}, nil
 }
 
 // openPool starts what writes snapshots; nil when nothing is to.
@@ -269,6 +281,7 @@ func (n *node) run(ctx context.Context, listener net.Listener) error {
 	case err := <-served:
 		cause = fmt.Errorf("serve: %w", err)
 	}
+	n.presence.Close() // nobody goes offline because the server does
 	if cause == nil {
 		n.drain()
 		ctx, cancel := context.WithTimeout(context.Background(), restTimeout)
