@@ -17,11 +17,7 @@ func TestBackupAndRestore(t *testing.T) {
 	full, more, cold := filepath.Join(dir, "full"), filepath.Join(dir, "more"), filepath.Join(dir, "cold")
 	backup := func(args ...string) string {
 		t.Helper()
-		code, out, errs := command(t, append([]string{"backup", "--data", data}, args...)...)
-		if code != 0 {
-			t.Fatal(errs)
-		}
-		return out
+		return succeed(t, append([]string{"backup", "--data", data}, args...)...)
 	}
 	contains(t, backup(full), "2 documents", "4 changes")
 	s.run("doc", "set", "invoice/1", "/total", "101")
@@ -30,21 +26,14 @@ func TestBackupAndRestore(t *testing.T) {
 		t.Errorf("the full backup has %d bytes, the one that continues it %d", a, b)
 	}
 	s.run("doc", "rm", "invoice/2", "--yes")
-	code, _, errs := command(t, "backup", "--data", data, full)
-	if code != 1 || !strings.Contains(errs, "exists") {
-		t.Errorf("over another backup: exit code %d, %q", code, errs)
-	}
+	fail(t, "exists", "backup", "--data", data, full)
 	first.stop()
 	contains(t, backup(cold), "1 document,")
 
 	restored := func(want string, args ...string) shell {
 		t.Helper()
 		to := filepath.Join(dir, strings.ReplaceAll(t.Name(), "/", "-")+want)
-		code, out, errs := command(t, append([]string{"restore", "--data", to}, args...)...)
-		if code != 0 {
-			t.Fatal(errs)
-		}
-		contains(t, out, "all verified")
+		contains(t, succeed(t, append([]string{"restore", "--data", to}, args...)...), "all verified")
 		return newShell(t, serve(t, to, "--jwt-secret", testSecret), "alice", "admin")
 	}
 	get := func(s shell, doc string) int {
@@ -62,12 +51,8 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 	r = restored("cold", cold)
 	r.fails("no document", "doc", "get", "invoice/2")
-	if code, _, errs := command(t, "restore", "--data", filepath.Join(dir, "other"), more); code != 1 || errs == "" {
-		t.Errorf("without the full backup: exit code %d, %q", code, errs)
-	}
-	if code, _, errs := command(t, "restore", "--data", data, full); code != 1 || !strings.Contains(errs, "empty") {
-		t.Errorf("over a data folder: exit code %d, %q", code, errs)
-	}
+	fail(t, "", "restore", "--data", filepath.Join(dir, "other"), more)
+	fail(t, "empty", "restore", "--data", data, full)
 	b, err := os.ReadFile(full)
 	if err != nil {
 		t.Fatal(err)
@@ -76,12 +61,8 @@ func TestBackupAndRestore(t *testing.T) {
 	if err := os.WriteFile(full, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, _, errs := command(t, "restore", "--data", filepath.Join(dir, "damaged"), full); code != 1 || errs == "" {
-		t.Errorf("a damaged backup: exit code %d, %q", code, errs)
-	}
-	if code, _, errs := command(t, "backup", "--data", filepath.Join(dir, "none"), filepath.Join(dir, "x")); code != 1 || !strings.Contains(errs, "--data") {
-		t.Errorf("no data folder: exit code %d, %q", code, errs)
-	}
+	fail(t, "", "restore", "--data", filepath.Join(dir, "damaged"), full)
+	fail(t, "--data", "backup", "--data", filepath.Join(dir, "none"), filepath.Join(dir, "x"))
 }
 
 func size(t *testing.T, path string) int64 {

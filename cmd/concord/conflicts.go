@@ -39,17 +39,22 @@ type conflictFilters struct {
 	To       timeValue `placeholder:"TIME" help:"Opened before this time."`
 }
 
-func (f conflictFilters) query(ctx context.Context, server *client.Client) (url.Values, error) {
+// open returns a client and the filters as a query.
+func (f conflictFilters) open(ctx context.Context, r remote) (*client.Client, url.Values, error) {
+	server, err := r.client()
+	if err != nil {
+		return nil, nil, err
+	}
 	q := url.Values{
 		"type": {f.Type}, "field": {f.Field}, "user": {f.User}, "kind": {f.Kind}, "status": {f.Status}, "assignee": {f.Assignee},
 		"from": {f.From.query()}, "to": {f.To.query()},
 	}
-	if f.Document == "" {
-		return q, nil
+	if f.Document != "" {
+		var doc string
+		doc, err = docArgument{f.Document}.find(ctx, server)
+		q.Set("document", doc)
 	}
-	doc, err := docArgument{f.Document}.find(ctx, server)
-	q.Set("document", doc)
-	return q, err
+	return server, q, err
 }
 
 // timeValue is a time as people write it.
@@ -140,71 +145,18 @@ type conflictListCommand struct {
 
 // Run lists conflicts, those opened last first.
 func (c *conflictListCommand) Run(ctx context.Context, s streams) error {
-	server, err := c.client()
+	server, q, err := c.open(ctx, c.remote)
 	if err != nil {
 		return err
 	}
-	q, err := c.query(ctx, server)
-	if err != nil {
-		return err
-	}
-	var raw []json.RawMessage
-	err = pages(ctx, server, "/v1/conflicts", q, "conflicts", c.Limit, func(page []json.RawMessage) { raw = append(raw, page...) })
-	if err != nil {
-		return err
-	}
-	if c.JSON {
-		return printJSON(s.out, nonNil(raw))
-	}
-	t := newTable(s.out, "CONFLICT", "OPENED", "STATUS", "KIND", "TYPE", "PATH", "BEFORE", "SHOWN", "USERS")
-	for _, r := range raw {
+	return listing{
+		path: "/v1/conflicts", query: q, name: "conflicts", limit: c.Limit,
+		columns: []string{"CONFLICT", "OPENED", "STATUS", "KIND", "TYPE", "PATH", "BEFORE", "SHOWN", "USERS"},
+	}.print(ctx, s, c.remote, server, func(raw json.RawMessage) ([]string, error) {
 		var x conflictJSON
-		if err := json.Unmarshal(r, &x); err != nil {
-			return err
-		}
-		t.row(x.ID, shortTime(x.Opened), x.Status, x.Kind, x.Type, x.Path, x.Before.text(), x.Winner.text(), strings.Join(x.Users, ", "))
-	}
-	return t.end(s.out, "no conflicts")
-}
-
-// pages reads a list page by page: at most limit items, all for 0.
-func pages(ctx context.Context, server *client.Client, path string, q url.Values, name string, limit int, take func([]json.RawMessage)) error {
-	for left := limit; limit == 0 || left > 0; {
-		size := 1000
-		if limit > 0 {
-			size = min(left, size)
-		}
-		q.Set("limit", fmt.Sprint(size))
-		var page map[string]json.RawMessage
-		if _, err := server.JSON(ctx, client.Request{Method: http.MethodGet, Path: path, Query: q}, nil, &page); err != nil {
-			return err
-		}
-		var items []json.RawMessage
-		var next string
-		if err := json.Unmarshal(page[name], &items); err != nil {
-			return fmt.Errorf("read the server's list: %w", err)
-		}
-		if page["next"] != nil {
-			if err := json.Unmarshal(page["next"], &next); err != nil {
-				return fmt.Errorf("read the server's list: %w", err)
-			}
-		}
-		take(items)
-		if next == "" {
-			return nil
-		}
-		left -= len(items)
-		q.Set("cursor", next)
-	}
-	return nil
-}
-
-// nonNil makes an empty list print as [].
-func nonNil(raw []json.RawMessage) []json.RawMessage {
-	if raw == nil {
-		return []json.RawMessage{}
-	}
-	return raw
+		err := json.Unmarshal(raw, &x)
+		return []string{x.ID, shortTime(x.Opened), x.Status, x.Kind, x.Type, x.Path, x.Before.text(), x.Winner.text(), strings.Join(x.Users, ", ")}, err
+	})
 }
 
 // conflictArgument names a conflict.
@@ -357,11 +309,7 @@ type conflictCSVCommand struct {
 
 // Run streams the table.
 func (c *conflictCSVCommand) Run(ctx context.Context, s streams) error {
-	server, err := c.client()
-	if err != nil {
-		return err
-	}
-	q, err := c.query(ctx, server)
+	server, q, err := c.open(ctx, c.remote)
 	if err != nil {
 		return err
 	}

@@ -30,11 +30,11 @@ type documentJSON struct {
 	Heads   []string `json:"heads"`
 	Changes uint64   `json:"changes"`
 	Bytes   uint64   `json:"bytes"`
-	Last    *struct {
+	Last    struct {
 		User     string    `json:"user"`
 		Received time.Time `json:"received"`
 	} `json:"last"`
-	Deleted *struct {
+	Deleted struct {
 		By       string    `json:"by"`
 		PurgedAt time.Time `json:"purgedAt"`
 		Reason   string    `json:"reason"`
@@ -65,31 +65,19 @@ func (c *docListCommand) Run(ctx context.Context, s streams) error {
 	if c.Deleted {
 		q.Set("deleted", "true")
 	}
-	var raw []json.RawMessage
-	if err := pages(ctx, server, "/v1/documents", q, "documents", c.Limit, func(page []json.RawMessage) { raw = append(raw, page...) }); err != nil {
-		return err
-	}
-	if c.JSON {
-		return printJSON(s.out, nonNil(raw))
-	}
 	columns := []string{"DOCUMENT", "TYPE", "REF", "CHANGES", "BYTES", "LAST CHANGE", "BY"}
 	if c.Deleted {
 		columns = []string{"DOCUMENT", "DELETED", "BY", "REASON"}
 	}
-	t := newTable(s.out, columns...)
-	for _, r := range raw {
+	l := listing{path: "/v1/documents", query: q, name: "documents", limit: c.Limit, columns: columns}
+	return l.print(ctx, s, c.remote, server, func(raw json.RawMessage) ([]string, error) {
 		var d documentJSON
-		if err := json.Unmarshal(r, &d); err != nil {
-			return fmt.Errorf("read the server's list: %w", err)
+		err := json.Unmarshal(raw, &d)
+		if c.Deleted {
+			return []string{d.ID, shortTime(d.Deleted.PurgedAt), d.Deleted.By, d.Deleted.Reason}, err
 		}
-		switch {
-		case d.Deleted != nil:
-			t.row(d.ID, shortTime(d.Deleted.PurgedAt), d.Deleted.By, d.Deleted.Reason)
-		case d.Last != nil:
-			t.row(d.ID, d.Type, d.Ref, fmt.Sprint(d.Changes), fmt.Sprint(d.Bytes), shortTime(d.Last.Received), d.Last.User)
-		}
-	}
-	return t.end(s.out, "no documents")
+		return []string{d.ID, d.Type, d.Ref, fmt.Sprint(d.Changes), fmt.Sprint(d.Bytes), shortTime(d.Last.Received), d.Last.User}, err
+	})
 }
 
 type docGetCommand struct {
@@ -153,19 +141,13 @@ func (c *docHistoryCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	var raw []json.RawMessage
-	if err := pages(ctx, server, documentPath(doc, "history"), url.Values{}, "changes", c.Limit, func(page []json.RawMessage) { raw = append(raw, page...) }); err != nil {
-		return err
+	l := listing{
+		path: documentPath(doc, "history"), query: url.Values{}, name: "changes", limit: c.Limit,
+		columns: []string{"CHANGE", "RECEIVED", "USER", "DEVICE", "MESSAGE", "FIELDS"},
 	}
-	if c.JSON {
-		return printJSON(s.out, nonNil(raw))
-	}
-	t := newTable(s.out, "CHANGE", "RECEIVED", "USER", "DEVICE", "MESSAGE", "FIELDS")
-	for _, r := range raw {
+	return l.print(ctx, s, c.remote, server, func(raw json.RawMessage) ([]string, error) {
 		var x changeJSON
-		if err := json.Unmarshal(r, &x); err != nil {
-			return fmt.Errorf("read the server's list: %w", err)
-		}
+		err := json.Unmarshal(raw, &x)
 		var fields []string
 		for _, f := range x.Fields {
 			fields = append(fields, f.Path)
@@ -173,9 +155,8 @@ func (c *docHistoryCommand) Run(ctx context.Context, s streams) error {
 		if x.FieldsLeftOut {
 			fields = append(fields, "…")
 		}
-		t.row(x.Hash, shortTime(x.Received), x.User, short(x.Device), x.Message, strings.Join(fields, " "))
-	}
-	return t.end(s.out, "no changes")
+		return []string{x.Hash, shortTime(x.Received), x.User, short(x.Device), x.Message, strings.Join(fields, " ")}, err
+	})
 }
 
 type docBlameCommand struct {

@@ -17,34 +17,25 @@ type shell struct {
 
 func newShell(t *testing.T, s *server, user, role string) shell {
 	t.Helper()
-	code, token, errs := command(t, "token", "--sub", user, "--company", "acme", "--role", role, "--jwt-secret", testSecret)
-	if code != 0 {
-		t.Fatal(errs)
-	}
+	token := succeed(t, "token", "--sub", user, "--company", "acme", "--role", role, "--jwt-secret", testSecret)
 	return shell{t, strings.TrimSpace(token), s.url}
 }
 
 // run returns what a command prints; it must succeed.
 func (s shell) run(args ...string) string {
 	s.t.Helper()
-	code, out, errs := s.try(args...)
-	if code != 0 {
-		s.t.Fatalf("concord %s: %s", strings.Join(args, " "), errs)
-	}
-	return out
-}
-
-func (s shell) try(args ...string) (code int, out, errs string) {
-	s.t.Helper()
-	return command(s.t, append(args, "--server", s.url, "--token", s.token)...)
+	return succeed(s.t, s.with(args)...)
 }
 
 // fails runs a command that must fail and say something.
 func (s shell) fails(want string, args ...string) {
 	s.t.Helper()
-	if code, _, errs := s.try(args...); code != 1 || !strings.Contains(errs, want) {
-		s.t.Errorf("concord %s: exit code %d, %q; want %q", strings.Join(args, " "), code, errs, want)
-	}
+	fail(s.t, want, s.with(args)...)
+}
+
+// with says where, and as whom, a command is run.
+func (s shell) with(args []string) []string {
+	return append(args, "--server", s.url, "--token", s.token)
 }
 
 func (s shell) json(out any, args ...string) {
@@ -121,7 +112,7 @@ func TestImportOfFolder(t *testing.T) {
 	}
 	put("4N/MNnkMhL8jXrdJ9jamS58PAVdXu/snapshot/a", b)
 	put("4N/MNnkMhL8jXrdJ9jamS58PAVdXu/incremental/b", []byte("damaged"))
-	code, out, errs := s.try("doc", "import", "--nodefs", folder)
+	code, out, errs := command(t, s.with([]string{"doc", "import", "--nodefs", folder})...)
 	if code != 1 || !strings.Contains(errs, "incremental/b") || !strings.Contains(out, "1 of 1 document") {
 		t.Errorf("exit code %d, %q, %q", code, out, errs)
 	}

@@ -53,6 +53,24 @@ func command(t *testing.T, args ...string) (code int, out, errs string) {
 	return code, o.String(), e.String()
 }
 
+// succeed runs a command that must succeed, and returns what it prints.
+func succeed(t *testing.T, args ...string) string {
+	t.Helper()
+	code, out, errs := command(t, args...)
+	if code != 0 {
+		t.Fatalf("concord %s: exit code %d, %q", strings.Join(args, " "), code, errs)
+	}
+	return out
+}
+
+// fail runs a command that must fail and say something.
+func fail(t *testing.T, want string, args ...string) {
+	t.Helper()
+	if code, _, errs := command(t, args...); code != 1 || errs == "" || !strings.Contains(errs, want) {
+		t.Errorf("concord %s: exit code %d, %q; want %q", strings.Join(args, " "), code, errs, want)
+	}
+}
+
 // server is a node that runs inside the test.
 type server struct {
 	url  string
@@ -126,10 +144,7 @@ func TestTokenIsNarrowedToDocuments(t *testing.T) {
 	t.Setenv("CONCORD_JWT_SECRET", testSecret)
 	claims := func(args ...string) string {
 		t.Helper()
-		code, token, errs := command(t, append([]string{"token", "--sub", "alice", "--company", "acme"}, args...)...)
-		if code != 0 {
-			t.Fatal(errs)
-		}
+		token := succeed(t, append([]string{"token", "--sub", "alice", "--company", "acme"}, args...)...)
 		payload, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
 		if err != nil {
 			t.Fatal(err)

@@ -11,8 +11,8 @@ import (
 
 	"concord/conflict"
 	"concord/conflict/guard"
-	"concord/crdt"
 	"concord/internal/auth"
+	"concord/internal/documents"
 	"concord/internal/id"
 	"concord/store"
 	"concord/sync/hub"
@@ -91,9 +91,8 @@ type ConflictFilter struct {
 
 type conflictsInput struct {
 	ConflictFilter
-	Values bool   `query:"values" doc:"With the values of each."`
-	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
-	Cursor string `query:"cursor" maxLength:"256" doc:"The next of the page before."`
+	PageInput
+	Values bool `query:"values" doc:"With the values of each."`
 }
 
 type conflictsOutput struct {
@@ -195,7 +194,7 @@ var errNoConflict = huma.Error404NotFound("there is no such conflict")
 // conflictError turns what the ledger says into an answer.
 func (s *Server) conflictError(doing string, err error) error {
 	switch {
-	case errors.Is(err, conflict.ErrNotFound):
+	case errors.Is(err, conflict.ErrNotFound), errors.Is(err, hub.ErrNotFound), errors.Is(err, store.ErrPurged):
 		return errNoConflict
 	case errors.Is(err, conflict.ErrNotOpen):
 		return huma.Error409Conflict("the conflict isn't open any more; read it again to see what became of it")
@@ -212,7 +211,7 @@ func (s *Server) conflictError(doing string, err error) error {
 	case errors.Is(err, guard.ErrNotProposal):
 		return huma.Error422UnprocessableEntity(err.Error())
 	}
-	return s.editError(doing, err)
+	return s.problem(doing, documents.Refusal(err))
 }
 
 // plain returns what an error says between "resolve conflict ID: ", or the like,
@@ -223,22 +222,6 @@ func plain(err, kind error) string {
 		return text[i+len(": "):]
 	}
 	return text
-}
-
-// editError turns what the hub says of a change into an answer.
-func (s *Server) editError(doing string, err error) error {
-	refusal := new(crdt.RefusalError)
-	switch {
-	case errors.Is(err, hub.ErrNotFound), errors.Is(err, store.ErrPurged):
-		return errNoConflict
-	case errors.Is(err, hub.ErrClosing), errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrFailed):
-		return huma.Error503ServiceUnavailable("the server is going down; try again in a moment")
-	case errors.As(err, &refusal):
-		return huma.Error422UnprocessableEntity("the change can't be made: " + refusal.Detail)
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return huma.NewError(http.StatusRequestTimeout, "the request ended before it was done")
-	}
-	return s.internal(doing, err)
 }
 
 // maxValues is how many values of conflicts are in one answer.

@@ -44,7 +44,7 @@ type commentInput struct {
 func (s *Server) registerConflictDecisions(rest huma.API) {
 	decision := func(name, path, summary, description string) huma.Operation {
 		op := s.operation(rest, name, http.MethodPost, "/v1/conflicts/{id}/"+path, summary, description)
-		op.Errors = append(op.Errors, http.StatusNotFound, http.StatusConflict)
+		op.Errors = append(op.Errors, http.StatusNotFound, http.StatusConflict, http.StatusRequestEntityTooLarge)
 		return op
 	}
 	huma.Register(rest, decision("resolve-conflict", "resolve", "Decide a conflict",

@@ -52,15 +52,23 @@ var errNotAdmin = refuse(ErrForbidden, "only an admin of the company may do this
 // refused turns what hub and store say about a document into an *Error, if the
 // caller can do something about it.
 func refused(doc id.DocumentID, err error) error {
+	switch {
+	case errors.Is(err, hub.ErrNotFound):
+		return notFound(doc)
+	case errors.Is(err, store.ErrPurged):
+		return refuse(ErrPurged, "document %s was deleted, for good", doc)
+	}
+	return Refusal(err)
+}
+
+// Refusal turns what hub and store say about any change into an *Error, if the
+// caller can do something about it. It returns other errors, and nil, as they are.
+func Refusal(err error) error {
 	var own *Error
 	var refusal *crdt.RefusalError
 	switch {
 	case err == nil || errors.As(err, &own):
 		return err
-	case errors.Is(err, hub.ErrNotFound):
-		return notFound(doc)
-	case errors.Is(err, store.ErrPurged):
-		return refuse(ErrPurged, "document %s was deleted, for good", doc)
 	case errors.Is(err, hub.ErrClosing), errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrFailed):
 		return refuse(ErrUnavailable, "the server is going down; try again in a moment")
 	case errors.As(err, &refusal) && refusal.Reason == crdt.ReasonLimit:

@@ -17,6 +17,7 @@ import (
 	"concord/crdt"
 	"concord/fuzz/history"
 	"concord/fuzz/oracle"
+	"concord/internal/testkit/node"
 )
 
 // pastSize returns how many documents are compared at how many heads: 50 at 200 if
@@ -37,12 +38,7 @@ func TestPastAgainstAutomergeJS(t *testing.T) {
 	}
 	defer js.Close()
 	docs, n := pastSize()
-	seed := rand.Uint64()
-	if text := os.Getenv("SEED"); text != "" {
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
+	seed := uint64(node.Setting(t, "SEED", 1+rand.IntN(1<<62)))
 	t.Logf("SEED=%d", seed)
 	r := newRig(t)
 	compared := 0
