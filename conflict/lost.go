@@ -1,7 +1,9 @@
 package conflict
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"concord/crdt"
 )
@@ -203,46 +205,67 @@ func (c *run) lostEdits() error {
 	return nil
 }
 
+// lostEntry returns the entry of a lost object.
+func (c *run) lostEntry(l *lostObject, obj crdt.OpID, key crdt.Key) *entry {
+	e := c.watcher.lost[l.id]
+	if e != nil {
+		return e
+	}
+	e = &entry{
+		state: state{flags: flagLost, at: placeOf(obj, key), made: l.id},
+		id:    conflictID("lost-edit", c.key.Document, obj, key, []crdt.OpID{l.id}),
+		body:  &body{values: map[crdt.OpID]struct{}{}},
+	}
+	c.describe(e, obj, key, []crdt.OpID{l.id})
+	c.size += bodySize
+	at := c.add(e)
+	at.lost = at.lost[:len(at.lost)-1] // add put it at the end
+	at.putLost(e)
+	return e
+}
+
 func (c *run) lostEdit(l *lostObject) error {
 	obj, key, ok := c.a.Content.Place(l.id)
 	if !ok {
 		return fmt.Errorf("object %s hangs nowhere", l.id)
 	}
-	e := c.watcher.lost[l.id]
-	if e == nil {
-		e = &entry{
-			state: state{flags: flagLost, at: placeOf(obj, key), made: l.id},
-			id:    conflictID("lost-edit", c.key.Document, obj, key, []crdt.OpID{l.id}),
-			body:  &body{values: map[crdt.OpID]struct{}{}},
-		}
-		c.describe(e, obj, key, []crdt.OpID{l.id})
-		c.size += bodySize
-		c.add(e)
-	} else if err := c.open(e); err != nil {
+	e := c.lostEntry(l, obj, key)
+	values, err := c.values(e)
+	if err != nil {
 		return err
 	}
 	if item, ok := c.view.Object(l.id); ok {
 		e.body.Before = shownItem(c.view, item)
 	}
 	for removal := range l.removals {
+		if _, ok := values[removal]; ok || len(values) >= MaxValues {
+			continue
+		}
 		if err := c.removal(e, obj, key, removal); err != nil {
 			return err
 		}
 	}
 	for k, edit := range l.edits {
+		if _, ok := values[edit.ID]; ok || len(values) >= MaxValues {
+			continue
+		}
 		field, _ := c.view.FieldPath(k.at.Object, edit.key)
 		if err := c.value(e, edit.Write, clip(field, maxPath), false); err != nil {
 			return err
 		}
 	}
 	// One of the values is the change's: what was to close the record hasn't seen it.
+	at := c.places[e.at]
+	at.takeLost(e)
 	e.next, e.body.Next, e.body.By = crdt.OpID{}, nil, nil
+	at.putLost(e)
 	c.touch(e)
 	return nil
 }
 
 func (c *run) removal(e *entry, obj crdt.OpID, key crdt.Key, op crdt.OpID) error {
 	for w := range c.a.Content.Writes(obj, key, op.Counter) {
+		c.steps++
 		if w.ID == op {
 			return c.value(e, w, "", true)
 		}
@@ -250,20 +273,58 @@ func (c *run) removal(e *entry, obj crdt.OpID, key crdt.Key, op crdt.OpID) error
 	return fmt.Errorf("op %s isn't where it removed an object", op)
 }
 
+// maxLost is how many lost edits of its place a write can close: those that are
+// open, of the objects made last, and those that a later write closes.
+const maxLost = 1000
+
 // closeLost closes the lost edits of a place if an op follows all their values,
 // and nothing before it does.
 func (c *run) closeLost(at *conflicts, op crdt.OpID) error {
-	for _, e := range at.lost {
+	var covered []*entry
+	for i := len(at.lost) - 1; i >= max(0, len(at.lost)-maxLost); i-- {
+		e := at.lost[i]
 		if !e.next.IsZero() && e.next.Compare(op) < 0 {
-			continue
+			break
 		}
-		if covers, err := c.covers(e); err != nil {
+		c.steps++
+		covers, err := c.covers(e)
+		if err != nil {
 			return err
-		} else if covers {
-			if err := c.closeBy(e, op); err != nil {
-				return err
-			}
+		}
+		if covers {
+			covered = append(covered, e)
 		}
 	}
+	for _, e := range covered {
+		at.takeLost(e)
+		if err := c.closeBy(e, op); err != nil {
+			return err
+		}
+		at.putLost(e)
+	}
 	return nil
+}
+
+// byNext is the order of the lost edits of a place: those that were closed come
+// first, in the order of the ops that closed them.
+func byNext(a, b *entry) int {
+	if open := a.next.IsZero(); open != b.next.IsZero() {
+		if open {
+			return 1
+		}
+		return -1
+	}
+	return cmp.Or(a.next.Compare(b.next), a.made.Compare(b.made))
+}
+
+// takeLost takes an entry out of the order, before its next op changes.
+func (at *conflicts) takeLost(e *entry) {
+	if i, ok := slices.BinarySearchFunc(at.lost, e, byNext); ok {
+		at.lost = slices.Delete(at.lost, i, i+1)
+	}
+}
+
+func (at *conflicts) putLost(e *entry) {
+	i, _ := slices.BinarySearchFunc(at.lost, e, byNext)
+	at.lost = slices.Insert(at.lost, i, e)
 }

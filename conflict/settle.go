@@ -67,16 +67,21 @@ func (c *run) decide() error {
 // covers reports whether the change has all values of an entry among its
 // ancestors, or is their change.
 func (c *run) covers(e *entry) (bool, error) {
-	values, err := c.values(e)
-	if err != nil || c.concurrent.empty() {
+	if err := c.open(e); err != nil || c.concurrent.empty() {
 		return err == nil, err
 	}
+	if c.concurrent.has(e.unseen) {
+		return false, nil
+	}
+	values, err := c.values(e)
 	for op := range values {
+		c.steps++
 		if c.concurrent.has(op) {
+			e.unseen = op
 			return false, nil
 		}
 	}
-	return true, nil
+	return err == nil, err
 }
 
 // value adds a write to the values of an entry, if it isn't one and there is room.

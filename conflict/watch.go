@@ -22,6 +22,7 @@ func (l *Ledger) Watch(key store.DocKey, src hub.Source) (hub.Watcher, error) {
 	}
 	for _, at := range w.places {
 		slices.SortFunc(at.episodes, func(a, b *entry) int { return a.first.Compare(b.first) })
+		slices.SortFunc(at.lost, byNext)
 	}
 	return w, nil
 }
@@ -53,7 +54,7 @@ type watcher struct {
 // conflicts are the entries of one place.
 type conflicts struct {
 	episodes []*entry // ascending
-	lost     []*entry // of objects that were removed from it
+	lost     []*entry // of objects that were removed from it, in the order of byNext
 }
 
 // entry is a record, or an episode without two writes that differ.
@@ -65,6 +66,7 @@ type entry struct {
 	gone  bool // swallowed
 
 	root   []crdt.OpID // of an episode, once it was needed
+	unseen crdt.OpID   // a value that the last change that was compared doesn't follow
 	stored int         // bytes of the record, as counted in watcher.size
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"concord/crdt"
 	"concord/fuzz/ledger"
+	"concord/store"
 )
 
 // longBranch is how many changes the branches have whose work is bounded: a look
@@ -179,4 +180,77 @@ func TestWorkOfEpisodes(t *testing.T) {
 		t.Errorf("%d records, want %d", len(list), n)
 	}
 	d.bounded(len(order))
+}
+
+// TestWorkOfLostEdits has one person replace an object over and over, and another
+// one edit each of them, who isn't heard: all the edits are lost, and no write
+// covers them.
+func TestWorkOfLostEdits(t *testing.T) {
+	const n = 4 * maxLost
+	docs := devicesOf("ann", "ben")
+	d := newDevice(t, ledger.Document)
+	for i := range n {
+		var made crdt.OpID
+		a := editOf(t, docs[0], func(tx *crdt.Tx) (err error) {
+			made, err = tx.Set(crdt.Root, "object", map[string]any{})
+			return err
+		})
+		if err := docs[1].Apply(a); err != nil {
+			t.Fatal(err)
+		}
+		b := editOf(t, docs[1], func(tx *crdt.Tx) error {
+			_, err := tx.Set(made, "edit", i)
+			return err
+		})
+		d.apply(a)
+		d.apply(b)
+	}
+	if got := len(d.watcher.(*watcher).lost); got != n-1 {
+		t.Errorf("%d lost edits, want %d", got, n-1)
+	}
+	if steps, most := d.watcher.(*watcher).steps, (maxLost+manyWrites)*n; steps > most {
+		t.Errorf("%d looks for %d changes, want at most %d", steps, 2*n, most)
+	}
+	if err := docs[0].Merge(docs[1]); err != nil {
+		t.Fatal(err)
+	}
+	d.apply(editOf(t, docs[0], set("object", 1)))
+	closed := 0
+	for _, r := range d.watcher.Records() {
+		if r.Table == store.TableConflicts {
+			if _, h, err := decodeRecord(r.Key, r.Value); err != nil || h.Status == Superseded {
+				closed++
+			}
+		}
+	}
+	if closed != maxLost {
+		t.Errorf("a write closed %d lost edits, want %d", closed, maxLost)
+	}
+}
+
+// TestWorkOfRemovals has one person write where an object was, and another one go
+// on with edits in it, who doesn't see that it is gone: who removed it isn't
+// looked up each time.
+func TestWorkOfRemovals(t *testing.T) {
+	const n = longBranch
+	var object crdt.OpID
+	base := editOf(t, devicesOf("base")[0], func(tx *crdt.Tx) (err error) {
+		object, err = tx.Set(crdt.Root, "object", map[string]any{})
+		return err
+	})
+	removing := branchOf(t, "ann", n, func(i int) func(*crdt.Tx) error { return set("object", i) }, base)
+	editing := branchOf(t, "ben", n, func(i int) func(*crdt.Tx) error {
+		return func(tx *crdt.Tx) error {
+			_, err := tx.Set(object, "edit", i)
+			return err
+		}
+	}, base)
+	d := newDevice(t, ledger.Document)
+	for _, c := range append(append([]*crdt.Change{base}, removing...), editing...) {
+		d.apply(c)
+	}
+	d.bounded(2 * n)
+	if list := d.records(); len(list) != 1 || list[0].Values != MaxValues {
+		t.Errorf("records %+v", list)
+	}
 }
