@@ -8,8 +8,8 @@ import (
 // What pages of allowed origins may send and read.
 const (
 	corsMethods = "GET, HEAD, POST, PUT, PATCH, DELETE"
-	corsHeaders = "Authorization, Content-Type, Accept, If-Match, If-None-Match, Idempotency-Key, Last-Event-ID"
-	corsExposed = "Content-Disposition, ETag, Link, Location, Retry-After, WWW-Authenticate"
+	corsHeaders = "Authorization, Content-Type, Accept, If-Match, If-None-Match, Idempotency-Key, Last-Event-ID, Concord-Storage-Id"
+	corsExposed = "Concord-Refused, Content-Disposition, ETag, Link, Location, Retry-After, WWW-Authenticate"
 	corsMaxAge  = "600" // seconds that a browser keeps a preflight's answer
 )
 
