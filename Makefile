@@ -3,14 +3,14 @@
 GO        ?= go
 BIN       := bin/concord
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-NPM_DIRS  := internal/testkit/stock/js/v1 internal/testkit/stock/js/v2 fuzz/oracle/js examples/invoice
+NPM_DIRS  := internal/testkit/stock/js/v1 internal/testkit/stock/js/v2 fuzz/oracle/js examples/invoice clients/js
 NPM_DONE  := $(NPM_DIRS:%=%/node_modules/.package-lock.json)
 FUZZTIME  ?= 60s
 SUDO      := $(if $(filter 0,$(shell id -u)),,sudo)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help run build audit test deps check format vet lint vulns race fuzz fuzz-short differential ledger api-fuzz crash bench bench-engine bench-peer clean
+.PHONY: help run build audit clients test deps check format vet lint vulns race fuzz fuzz-short differential ledger api-fuzz crash bench bench-engine bench-peer clean
 .DEFAULT_GOAL := help
 
 help: ## say what each target does
@@ -26,13 +26,23 @@ audit: compiler ## re-check the documents of a data folder with automerge-go: ma
 	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/concord-audit ./cmd/concord-audit
 	bin/concord-audit $(DATA)
 
-deps: compiler $(NPM_DONE) ## install what the tests need: a C compiler if there is none, npm packages
+clients: build browser clients/js/node_modules/.package-lock.json ## build the npm package clients/js and test it against the server
+	npm --prefix clients/js run build
+	npm --prefix clients/js test
+
+deps: compiler browser $(NPM_DONE) ## install what the tests need: a C compiler and Chromium if there are none, npm packages
 
 # For automerge-go, with which the tests compare; the server needs none.
 .PHONY: compiler
 compiler:
 	@command -v $(firstword $(shell $(GO) env CC)) >/dev/null || { echo "installing a C compiler"; \
 		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends gcc libc6-dev; }
+
+# For clients/js, whose hooks are tested in a page.
+.PHONY: browser
+browser:
+	@command -v chromium >/dev/null || { echo "installing Chromium"; \
+		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends chromium; }
 
 .PHONY: deps-demo
 deps-demo: examples/invoice/node_modules/.package-lock.json
@@ -41,9 +51,10 @@ deps-demo: examples/invoice/node_modules/.package-lock.json
 	npm --prefix $* ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-test: deps ## run all tests: units, stock clients, hostile clients, crashes in short
+test: deps ## run all tests: units, stock clients, hostile clients, crashes in short, the npm package
 	$(GO) vet ./...
 	$(GO) test -timeout 14m ./...
+	$(MAKE) clients
 
 check: format vet lint vulns race fuzz-short ## format, vet, staticcheck, govulncheck, race detector, short fuzz
 
@@ -106,4 +117,4 @@ bench-peer: build deps ## measure this server and the stock Node sync server in 
 	internal/bench/compare.sh
 
 clean: ## remove what was built and installed
-	rm -rf bin $(NPM_DIRS:%=%/node_modules)
+	rm -rf bin clients/js/dist $(NPM_DIRS:%=%/node_modules)
