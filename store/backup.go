@@ -184,7 +184,7 @@ func (b *backup) cutCompany(r reader, number uint32, name string) error {
 	}
 	b.frame(frameName, []byte(name))
 	for _, def := range allBuckets {
-		if !def.table && def != rejectionsBucket && def != revocationsBucket || r.lacks(def) {
+		if !def.table && def != rejectionsBucket && def != revocationsBucket && def != countersBucket || r.lacks(def) {
 			continue
 		}
 		err := r.scan(def, number, Range{}, func(key, payload []byte) error {
@@ -231,7 +231,7 @@ func (b *backup) sameAudit(r reader, number uint32, since *companyManifest) erro
 	return nil
 }
 
-// cutRecord gathers a record of a table, a rejection or a revocation, unless it is of a purged document.
+// cutRecord gathers a record of a table, a counter, a rejection or a revocation, unless it is of a purged document.
 func (b *backup) cutRecord(r reader, def *bucket, number uint32, key, payload []byte) error {
 	switch def {
 	case rejectionsBucket:
@@ -245,6 +245,8 @@ func (b *backup) cutRecord(r reader, def *bucket, number uint32, key, payload []
 		b.frame(frameRejection, key, payload)
 	case revocationsBucket:
 		b.frame(frameRevocation, appendText(nil, string(key)), payload)
+	case countersBucket:
+		b.frame(frameCounter, payload, key)
 	default:
 		doc, _ := def.owner(key, payload)
 		if _, purged, err := r.tombstone(join(appendU32(nil, number), doc)); err != nil || purged {

@@ -73,6 +73,11 @@ func companyContents(t testing.TB, s *Store, company string) (lines []string) {
 				return nil
 			}))
 		}
+		if def.numbered {
+			last, lastErr := s.Last(company, Table(def.name))
+			err = errors.Join(err, lastErr)
+			note("%s %d", def.name, last)
+		}
 	}
 	err = errors.Join(err, s.Audit(company, 0, func(e AuditEntry) error {
 		note("audit %+v", e)
@@ -195,7 +200,7 @@ func mustPurge(t testing.TB, s *Store, d DocKey) {
 func startPurge(t testing.TB, s *Store, d DocKey) {
 	t.Helper()
 	p := Purge{By: "admin", At: testTime, Reason: "asked for", Audit: []AuditEntry{auditEntry(ActionPurge)}}
-	for _, r := range oneOfEach(d.Document[0]) {
+	for _, r := range stored(oneOfEach(d.Document[0])) {
 		if def := tableBucket(r.Table); !def.documents {
 			p.Records = append(p.Records, Record{Table: r.Table, Key: r.Key})
 		}

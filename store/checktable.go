@@ -58,6 +58,7 @@ func (k *recordChecker) tables() error {
 				return
 			}
 			k.companyKnown(def, key)
+			k.number(def, key)
 			doc, ok := def.owner(key[companySize:], payload)
 			if k.malformed(def, key, !ok) {
 				return
@@ -87,6 +88,29 @@ func (k *recordChecker) tables() error {
 		}
 	}
 	return nil
+}
+
+// number checks the key of a record that has a number.
+func (k *recordChecker) number(def *bucket, key []byte) {
+	if !def.numbered || k.malformed(def, key, len(key) != companySize+numberSize || u64(key[companySize:]) == 0) {
+		return
+	}
+	counter := counterKey{u32(key), def}
+	last, err := k.counter(counter)
+	if err == nil && u64(key[companySize:]) > last {
+		k.fault(def, key, adviceRestore, "record has number %d, %d was given last", u64(key[companySize:]), last)
+	}
+}
+
+// counters checks their form.
+func (k *recordChecker) counters() error {
+	return k.each(countersBucket, func(key, payload []byte) {
+		_, ok := decodeCounter(payload)
+		def := tableBucket(Table(key[min(len(key), companySize):]))
+		if !k.malformed(countersBucket, key, !ok || def == nil || !def.numbered) {
+			k.companyKnown(countersBucket, key)
+		}
+	})
 }
 
 // name returns the name of a company, empty when it isn't known, which is a fault elsewhere.

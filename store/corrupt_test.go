@@ -156,7 +156,7 @@ func useLists(s *Store, note func(error)) {
 		note(s.DocumentsOf("acme", user, id.DocumentID{}, list))
 	}
 	note(s.Audit("acme", 0, func(AuditEntry) error { return nil }))
-	for _, r := range oneOfEach(5) {
+	for _, r := range stored(oneOfEach(5)) {
 		_, _, err := s.Get("acme", r.Table, r.Key)
 		note(err)
 		note(s.Scan("acme", r.Table, Range{}, func(_, _ []byte) error { return nil }))

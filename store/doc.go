@@ -22,7 +22,7 @@
 // bucket name, key and payload, so that a record which was moved to another key is seen as damaged too.
 //
 //	bucket             key                                         payload
-//	meta               "format"                                    4B version, which is 3
+//	meta               "format"                                    4B version, which is 4
 //	meta               "storage-id"                                36B UUID text of this node
 //	companies          name                                        4B company
 //	company-names      4B company                                  name
@@ -55,6 +55,7 @@
 //	                                                               fingerprints, 4B records of these
 //	fingerprints       4B company, 16B document, 4B number         4B rolling hash and 8B proof for each
 //	filler             8B number                                   zeros
+//	counters           4B company, name of a table                 8B number given last
 //	tables             4B company, key                             value
 //
 // Changes are numbered from 0 without gaps. A snapshot replaces the first of them: it covers the indexes below its
@@ -65,7 +66,8 @@
 // record's sums and the attributions go on counting all changes.
 //
 // Each Table is a bucket of its name. The store knows of their records which document they belong to: it refuses them
-// for a document that doesn't exist, and deletes those whose keys begin with the document when that is purged.
+// for a document that doesn't exist, and deletes them when that is purged. In events, the key is a number that the store
+// gives: it is above all that the company had there, by the record in counters, in the order of the commits.
 //
 // Audit entries of a company count from 1. Only the store's own writes touch them, and nothing removes any. The hash of
 // an entry is the SHA-256 of its record's first 32 bytes, its 8B sequence, and the rest of its record's payload; that is
@@ -83,8 +85,9 @@
 // A record in editors says that the user has changed the document. It is written with the first run of theirs in
 // attributions, and so holds what these do, in another order.
 //
-// A file of format 1 has none of the three snapshot buckets, and one of format 2 none of those from editors on. Opening
-// it makes it one of format 3, which older programs refuse; editors is made of the attributions then.
+// A file of format 1 has none of the three snapshot buckets, and one of format 2 none of those from editors on. One of
+// format 3 has no counters and none of the tables whose values begin with a document. Opening it makes it one of format 4,
+// which older programs refuse; editors is made of the attributions then.
 //
 // A client in sync-states is the start of
 // SHA-256(2B length of user, user, storage ID).

@@ -17,6 +17,7 @@ import (
 //	B  begin      storage ID, ID of the backup, ID of the one before ("" for none), as 2B length and text; 8B time
 //	N  name       the company of all frames up to the next name
 //	T  record     1B length and name of the table, 2B length and key, value
+//	C  counter    8B number given last, name of the table
 //	J  rejection  8B sequence, and the payload of the record
 //	V  revocation 2B length and the record's key without the company, and the payload
 //	D  document   16B document, 8B first index, 8B changes, 8B sum of their chunk bytes, 8B changes that a snapshot
@@ -40,6 +41,7 @@ const (
 	frameBegin      byte = 'B'
 	frameName       byte = 'N'
 	frameRecord     byte = 'T'
+	frameCounter    byte = 'C'
 	frameRejection  byte = 'J'
 	frameRevocation byte = 'V'
 	frameDocument   byte = 'D'

@@ -134,7 +134,7 @@ func TestFormat2(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkFormat2(t, old)
-	for _, r := range oneOfEach(1) {
+	for _, r := range stored(oneOfEach(1)) {
 		if _, ok, err := old.Get("acme", r.Table, r.Key); ok || err != nil {
 			t.Errorf("table %s of an old file: %v, %v", r.Table, ok, err)
 		}

@@ -38,36 +38,50 @@ func (p *purging) full() bool { return len(p.victims) >= purgeRecords || p.size 
 
 // purgeStep deletes the next records of a purged document; more is true when others may be left.
 func (b *batch) purgeStep(key []byte) (more bool, err error) {
-	p := &purging{batch: b, key: key}
-	v, ok, err := b.get(wipesBucket, key)
-	if err != nil || !ok {
+	p, err := b.beginPurging(key)
+	if err != nil || p == nil {
 		return false, err
 	}
-	if p.wipe, ok = decodeWipe(v); !ok {
-		return false, wipesBucket.corrupt(key, "record is malformed")
-	}
-	t, ok, err := b.tombstone(key)
-	if err != nil {
-		return false, err
-	}
-	if !ok {
-		return false, tombstonesBucket.corrupt(key, "record is missing")
-	}
-	p.salt = t.salt
 	if err := p.collect(); err != nil {
 		return false, err
 	}
+	p.delete()
+	return p.full(), nil
+}
+
+// beginPurging begins a step; nil for a document that isn't being deleted.
+func (b *batch) beginPurging(key []byte) (*purging, error) {
+	p := &purging{batch: b, key: key}
+	v, ok, err := b.get(wipesBucket, key)
+	if err != nil || !ok {
+		return nil, err
+	}
+	if p.wipe, ok = decodeWipe(v); !ok {
+		return nil, wipesBucket.corrupt(key, "record is malformed")
+	}
+	t, ok, err := b.tombstone(key)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, tombstonesBucket.corrupt(key, "record is missing")
+	}
+	p.salt, p.limit = t.salt, maxPrints
+	return p, nil
+}
+
+// delete deletes the victims, and keeps their fingerprints.
+func (p *purging) delete() {
 	for _, v := range p.victims {
-		b.delete(v.def, v.key)
+		p.batch.delete(v.def, v.key)
 	}
 	if len(p.taken) > 0 {
-		b.put(fingerprintsBucket, appendU32(bytes.Clone(key), p.count), p.taken)
+		p.put(fingerprintsBucket, appendU32(bytes.Clone(p.key), p.count), p.taken)
 		p.count++
 	}
 	if len(p.victims) > 0 {
-		b.put(wipesBucket, key, p.wipe.encode())
+		p.put(wipesBucket, p.key, p.wipe.encode())
 	}
-	return p.full(), nil
 }
 
 // collect finds the records to delete, those of tables first: their share of the fingerprints is limited.

@@ -45,6 +45,11 @@ func (c *checker) checkRecords(r reader) error {
 	if err := k.documents(); err != nil || version < 3 {
 		return err
 	}
+	if version >= 4 {
+		if err := k.counters(); err != nil {
+			return err
+		}
+	}
 	return errors.Join(k.editors(), k.tables(), k.audit(), k.purges())
 }
 

@@ -34,7 +34,7 @@ func TestRestoreOfAPart(t *testing.T) {
 	hex := string(appendHex(nil, d[:]))
 	one := slices.DeleteFunc(acme, func(line string) bool {
 		return !strings.Contains(line, "audit") && !strings.Contains(line, "revocation") &&
-			!strings.Contains(line, d.String()) && !strings.Contains(line, hex)
+			!strings.Contains(line, d.String()) && !strings.Contains(line, hex) && line != "acme events 5" // the number given last
 	})
 	got, _ = restoreAll(t, RestoreOptions{Company: "acme", Document: &d}, backup)
 	if diff := cmp.Diff(one, got); diff != "" {
@@ -385,7 +385,7 @@ func smallStore(t testing.TB) (s *Store, dir string) {
 	for n := byte(1); n < 3; n++ {
 		mustPut(t, s, appendOf(doc("acme", n), 0, 3))
 	}
-	mustPutRecords(t, s, "acme", oneOfEach(1)[:2], auditEntry(ActionImport))
+	mustPutRecords(t, s, "acme", oneOfEach(1), auditEntry(ActionImport))
 	reject(t, s, Rejection{Company: "acme", User: "alice", Reason: "seq-gap", Last: testTime})
 	if err := s.PutRevocation(t.Context(), Revocation{Company: "acme", Kind: RevokeToken, ID: "jti", At: testTime}, nil); err != nil {
 		t.Fatal(err)

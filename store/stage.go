@@ -99,7 +99,7 @@ func (s *stage) forget() error {
 	}
 	for _, def := range append(allBuckets[:], manifestBucket) {
 		switch def {
-		case rejectionsBucket, rejectionIndexBucket, revocationsBucket, revocationExpiryBucket, tombstonesBucket, manifestBucket:
+		case rejectionsBucket, rejectionIndexBucket, revocationsBucket, revocationExpiryBucket, tombstonesBucket, manifestBucket, countersBucket:
 		default:
 			if !def.table {
 				continue
@@ -135,7 +135,7 @@ func (s *stage) frame(kind byte, payload []byte) error {
 		return nil
 	}
 	take := map[byte]func([]byte) error{
-		frameRecord: s.takeRecord, frameRejection: s.takeRejection, frameRevocation: s.takeRevocation,
+		frameRecord: s.takeRecord, frameCounter: s.takeCounter, frameRejection: s.takeRejection, frameRevocation: s.takeRevocation,
 		frameDocument: s.takeDocument, frameChunk: s.takeChunk, frameGraph: s.takeGraph, frameChange: s.takeChange,
 		frameRun: s.takeRun, frameEnd: s.takeEnd,
 		frameAudit: s.takeAudit, frameTombstone: s.takeTombstone, frameHead: s.takeHead, frameManifest: s.takeManifest,
@@ -179,11 +179,10 @@ func (s *stage) takeRecord(payload []byte) error {
 	}
 	table, rest := Table(payload[1:1+payload[0]]), payload[1+payload[0]:]
 	key, value, ok := cutText(rest)
-	r := Record{Table: table, Key: []byte(key), Value: value}
-	if !ok || r.validate() != nil {
+	r, def := Record{Table: table, Key: []byte(key), Value: value}, tableBucket(table)
+	if !ok || def == nil || r.validateStored(def) != nil {
 		return malformed("a record")
 	}
-	def := tableBucket(table)
 	if doc, _ := def.owner(r.Key, r.Value); s.other(doc) {
 		return nil
 	}
@@ -191,6 +190,19 @@ func (s *stage) takeRecord(payload []byte) error {
 		return nil
 	}
 	s.seal(def, s.key(r.Key), r.Value)
+	return nil
+}
+
+func (s *stage) takeCounter(payload []byte) error {
+	if len(payload) < numberSize {
+		return malformed("a counter")
+	}
+	table, number := payload[numberSize:], payload[:numberSize]
+	def := tableBucket(Table(table))
+	if _, ok := decodeCounter(number); !ok || def == nil || !def.numbered {
+		return malformed("a counter")
+	}
+	s.seal(countersBucket, s.key(table), number)
 	return nil
 }
 

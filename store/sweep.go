@@ -12,25 +12,35 @@ const sweepSpan = 10_000
 // documents.
 func (s *Store) sweep(keys [][]byte) error {
 	purged := make(map[string]bool, len(keys))
+	companies := make(map[uint32]bool)
 	for _, key := range keys {
-		purged[string(key)] = true
+		purged[string(key)], companies[u32(key)] = true, true
 	}
 	for _, def := range allBuckets {
 		if !def.table || def.documents {
 			continue
 		}
-		for from := []byte{}; from != nil; {
-			var found [][]byte
-			err := s.view(nil, func(r reader) (err error) {
-				found, from, err = r.owned(def, purged, from)
-				return err
-			})
-			if err == nil && len(found) > 0 {
-				err = s.write(func(b *batch) error { return b.deleteDying(def, found) })
-			}
-			if err != nil {
+		for company := range companies {
+			if err := s.sweepTable(def, company, purged); err != nil {
 				return fmt.Errorf("delete from table %s: %w", def.name, err)
 			}
+		}
+	}
+	return nil
+}
+
+func (s *Store) sweepTable(def *bucket, company uint32, purged map[string]bool) error {
+	for from := appendU32(nil, company); from != nil; {
+		var found [][]byte
+		err := s.view(nil, func(r reader) (err error) {
+			found, from, err = r.owned(def, purged, from)
+			return err
+		})
+		if err == nil && len(found) > 0 {
+			err = s.write(func(b *batch) error { return b.deleteDying(def, found) })
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -42,23 +52,47 @@ func (b *batch) deleteDying(def *bucket, keys [][]byte) error {
 	if err != nil {
 		return err
 	}
+	steps := make(map[string]*purging)
 	for _, k := range keys {
-		if v := bk.Get(k); len(v) >= crcSize && b.dying(def, k, v[:len(v)-crcSize]) {
-			b.delete(def, k)
+		v := bk.Get(k)
+		doc, ok := def.ownerKey(k, v[:max(0, len(v)-crcSize)])
+		if !ok || v == nil {
+			continue
+		}
+		p, known := steps[string(doc)]
+		if !known {
+			if p, err = b.beginPurging(doc); err != nil {
+				return err
+			}
+			steps[string(doc)] = p
+		}
+		switch {
+		case p == nil:
+		case def.owned: // the value is more than the document
+			p.take(def, k, v)
+		default:
+			p.victims = append(p.victims, victim{def, bytes.Clone(k)})
+		}
+	}
+	for _, p := range steps {
+		if p != nil {
+			p.delete()
 		}
 	}
 	return nil
 }
 
-// owned returns the keys of records that belong to documents, and where to go on; nil at the end.
+// owned returns the keys of records of the company that from begins with which belong to documents, and where to go on;
+// nil at the end.
 func (r reader) owned(def *bucket, documents map[string]bool, from []byte) (found [][]byte, next []byte, err error) {
 	bk, err := r.bucket(def)
 	if err != nil {
 		return nil, nil, err
 	}
 	c := bk.Cursor()
+	company := from[:companySize]
 	k, v := c.Seek(from)
-	for n := 0; k != nil; k, v = c.Next() {
+	for n := 0; bytes.HasPrefix(k, company); k, v = c.Next() {
 		if n++; n > sweepSpan || len(found) == purgeRecords {
 			return found, bytes.Clone(k), nil
 		}

@@ -183,6 +183,9 @@ func (u *unstaging) keeps(def *bucket, k, v []byte) (bool, error) {
 			return false, err
 		}
 		doc, _ := def.owner(k[companySize:], payload)
+		if doc == nil {
+			return true, nil
+		}
 		key = join(k[:companySize], doc)
 	case def == rejectionsBucket:
 		payload, err := def.unseal(k, v)
