@@ -38,7 +38,7 @@ compiler:
 	@command -v $(firstword $(shell $(GO) env CC)) >/dev/null || { echo "installing a C compiler"; \
 		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends gcc libc6-dev; }
 
-# For clients/js, whose hooks are tested in a page.
+# For /docs, and clients/js, whose hooks are tested in a page.
 .PHONY: browser
 browser:
 	@command -v chromium >/dev/null || { echo "installing Chromium"; \

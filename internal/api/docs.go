@@ -33,8 +33,8 @@ type docsPart struct {
 }
 
 type docsField struct {
-	Name, Type, Description string
-	Required, Inner         bool // Inner: of the entries of the list above it
+	Name, Type, Description, Example string
+	Required, Inner                  bool // Inner: of the object, or of the entries of the list, above it
 }
 
 // docsHandler renders the OpenAPI document for people, once.
@@ -73,7 +73,11 @@ func docsParts(op *huma.Operation, schemas huma.Registry) []docsPart {
 	var parts []docsPart
 	var fields []docsField
 	for _, p := range op.Parameters {
-		fields = append(fields, docsField{Name: p.Name, Type: docsType(p.Schema), Description: p.Description, Required: p.Required})
+		f := docsField{Name: p.Name, Type: docsType(p.Schema), Description: p.Description, Required: p.Required}
+		if p.Example != nil {
+			f.Example = fmt.Sprint(p.Example)
+		}
+		fields = append(fields, f)
 	}
 	if len(fields) > 0 {
 		parts = append(parts, docsPart{Title: "Parameters", Fields: fields})
@@ -84,7 +88,9 @@ func docsParts(op *huma.Operation, schemas huma.Registry) []docsPart {
 	var failures []string
 	for _, status := range slices.Sorted(maps.Keys(op.Responses)) {
 		if !strings.HasPrefix(status, "2") {
-			failures = append(failures, status)
+			if status != "default" {
+				failures = append(failures, status)
+			}
 			continue
 		}
 		bodies := docsBodies("Answer "+status, op.Responses[status].Content, schemas)
@@ -116,8 +122,8 @@ func docsBodies(title string, content map[string]*huma.MediaType, schemas huma.R
 	return parts
 }
 
-// docsFields lists an object's properties, and those of the objects in its
-// lists; of a list those of its objects.
+// docsFields lists an object's properties, and those of the objects in it; of a
+// list those of its objects.
 func docsFields(schemas huma.Registry, s *huma.Schema, inner bool) []docsField {
 	if s != nil && s.Ref != "" {
 		s = schemas.SchemaFromRef(s.Ref)
@@ -132,8 +138,8 @@ func docsFields(schemas huma.Registry, s *huma.Schema, inner bool) []docsField {
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
 		p := s.Properties[name]
 		fields = append(fields, docsField{Name: name, Type: docsType(p), Description: p.Description, Required: slices.Contains(s.Required, name), Inner: inner})
-		if p.Items != nil && !inner {
-			fields = append(fields, docsFields(schemas, p.Items, true)...)
+		if !inner {
+			fields = append(fields, docsFields(schemas, p, true)...)
 		}
 	}
 	return fields
@@ -145,6 +151,14 @@ func docsType(s *huma.Schema) string {
 		return ""
 	}
 	text := s.Type
+	switch {
+	case s.Ref != "":
+		text = "object"
+	case s.Items != nil:
+		text = "array of " + docsType(s.Items)
+	case text == "":
+		text = "any JSON"
+	}
 	if s.Format != "" {
 		text += " (" + s.Format + ")"
 	}
