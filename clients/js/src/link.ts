@@ -93,6 +93,7 @@ export class Link {
   start(): void {
     if (this.#run) return this.wake()
     const { signal } = (this.#run = new AbortController())
+    this.#set({ state: "connecting" })
     const wake = () => this.wake()
     const late = () => document.visibilityState === "visible" && this.wake()
     const options = { signal }
@@ -203,6 +204,30 @@ export class Link {
     return response
   }
 
+  /** Calls the server as the user and returns what it answers. Throws what it says is wrong. */
+  async request<T>(path: string, init?: RequestInit): Promise<T> {
+    for (const renew of [false, true]) {
+      try {
+        const response = await this.call(path, init, await this.options.token(renew))
+        if (!response.ok) throw new Error(await problem(response))
+        const text = await response.text()
+        return (text ? JSON.parse(text) : undefined) as T
+      } catch (error) {
+        if (renew || (error as Ended).code !== 4401) throw error
+      }
+    }
+    throw new Error() // never: the second turn returns or throws
+  }
+
+  /** What the token in use says. */
+  claims(): { sub?: string; company?: string; exp?: number } {
+    try {
+      return JSON.parse(atob(this.token.split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/")))
+    } catch {
+      return {}
+    }
+  }
+
   /** Talks over a WebSocket: with the token as subprotocol, or with a ticket where subprotocols don't get through. */
   async webSocket(path: string, signal: AbortSignal, session: Session): Promise<void> {
     const url = this.options.url.replace(/^http/, "ws").replace(/\/$/, "") + path
@@ -237,8 +262,8 @@ export class Link {
       const end = (code: number, reason: string) => reject(opened ? new Ended(code, reason) : new Blocked())
       const expect = (ms: number) => (timers.deadline ??= setTimeout(end, ms, 0, "the server doesn't answer"))
       const renew = () => {
-        const left = expiry(this.token) - Date.now()
-        if (left < 2000) return
+        const left = (this.claims().exp ?? NaN) * 1000 - Date.now()
+        if (!(left > 2000)) return
         const turn = async () => {
           try {
             session.renew((this.token = await this.options.token(true)))
@@ -305,15 +330,6 @@ export interface Session {
 export async function problem(response: Response): Promise<string> {
   const { detail, title } = await response.json().catch(() => ({}))
   return detail ?? title ?? `the server answered ${response.status}`
-}
-
-/** When a token expires, in milliseconds since 1970; never if it doesn't say. */
-function expiry(token: string): number {
-  try {
-    return JSON.parse(atob(token.split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/"))).exp * 1000 || Infinity
-  } catch {
-    return Infinity
-  }
 }
 
 /** Resolves after some time, or when the signal is aborted. */
