@@ -40,6 +40,9 @@ func (c *backupCommand) Run(ctx context.Context, s streams) error {
 		since = &m
 	}
 	f, err := os.CreateTemp(filepath.Dir(c.File), "."+filepath.Base(c.File)+"-*")
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		err = fmt.Errorf("write in the folder %s: %w", filepath.Dir(c.File), path.Err)
+	}
 	if err != nil {
 		return err
 	}
@@ -133,10 +136,16 @@ func (c *restoreCommand) Run(ctx context.Context, s streams) error {
 			}
 		},
 	}
+	if c.Document == "" && !c.Until.IsZero() {
+		return errors.New("--until is for one document: name it with --document")
+	}
 	if c.Document != "" {
 		doc, err := id.Parse(strings.TrimPrefix(c.Document, "automerge:"))
 		if err != nil {
-			return fmt.Errorf("--document: %w", err)
+			return fmt.Errorf("--document takes an ID, such as 4NMNnkMhL8jXrdJ9jamS58PAVdXu, or an automerge URL, not %q; 'concord doc ls' lists IDs", c.Document)
+		}
+		if c.Company == "" {
+			return errors.New("--document needs --company, too: whose document it is")
 		}
 		o.Document = &doc
 	}

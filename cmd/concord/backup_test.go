@@ -62,6 +62,10 @@ func TestBackupAndRestore(t *testing.T) {
 		t.Fatal(err)
 	}
 	fail(t, "", "restore", "--data", filepath.Join(dir, "damaged"), full)
+	fail(t, filepath.Join(dir, "missing")+":", "backup", "--data", data, filepath.Join(dir, "missing", "x"))
+	fail(t, "--company", "restore", "--data", filepath.Join(dir, "other"), "--document", "4NMNnkMhL8jXrdJ9jamS58PAVdXu", more)
+	fail(t, "doc ls", "restore", "--data", filepath.Join(dir, "other"), "--company", "acme", "--document", "invoice/1", more)
+	fail(t, "--document", "restore", "--data", filepath.Join(dir, "other"), "--until", "1h", more)
 	fail(t, "--data", "backup", "--data", filepath.Join(dir, "none"), filepath.Join(dir, "x"))
 }
 

@@ -151,7 +151,7 @@ func (c *conflictListCommand) Run(ctx context.Context, s streams) error {
 	}
 	return listing{
 		path: "/v1/conflicts", query: q, name: "conflicts", limit: c.Limit,
-		columns: []string{"CONFLICT", "OPENED", "STATUS", "KIND", "TYPE", "PATH", "BEFORE", "SHOWN", "USERS"},
+		columns: []string{"CONFLICT", "OPENED", "STATUS", "KIND", "TYPE", "PATH", "BEFORE", "WON", "USERS"},
 	}.print(ctx, s, c.remote, server, func(raw json.RawMessage) ([]string, error) {
 		var x conflictJSON
 		err := json.Unmarshal(raw, &x)
@@ -194,6 +194,9 @@ func (x *conflictJSON) print(w io.Writer) error {
 	status := x.Status
 	if x.Closer != nil {
 		status += " by " + x.Closer.User + " at " + shortTime(x.Closed)
+		if x.Closer.Change != "" {
+			status += ", change " + short(x.Closer.Change)
+		}
 	}
 	facts.row("status", status)
 	if x.Assignee != "" {
@@ -201,7 +204,7 @@ func (x *conflictJSON) print(w io.Writer) error {
 	}
 	facts.row("opened", shortTime(x.Opened))
 	facts.row("before", x.Before.text())
-	facts.row("shown", x.Winner.text())
+	facts.row("won", x.Winner.text())
 	if err := facts.end(w, ""); err != nil {
 		return err
 	}
@@ -212,7 +215,11 @@ func (x *conflictJSON) print(w io.Writer) error {
 		if v.Winner {
 			mark = "→"
 		}
-		t.row(mark, v.text(), v.User, short(v.Device), shortTime(v.Received), v.Action, v.Place, v.Op)
+		value := v.text()
+		if v.Action == "del" {
+			value = "–" // as JSON it is null, which may be a value
+		}
+		t.row(mark, value, v.User, short(v.Device), shortTime(v.Received), v.Action, v.Place, v.Op)
 	}
 	if err := t.end(w, "no values"); err != nil {
 		return err

@@ -76,6 +76,7 @@ func TestSyncAndConflicts(t *testing.T) {
 	if alice.json(&price, "doc", "get", "item/1", "--path", "/price"); price.Content != 12 {
 		t.Errorf("price %d", price.Content)
 	}
+	alice.fails("no such conflict", "conflicts", "show", "nonsense")
 	alice.fails("isn't open", "conflicts", "resolve", id, "--keep", keep)
 	alice.fails("either", "conflicts", "resolve", id)
 	contains(t, alice.run("conflicts", "--status", "open"), "no conflicts")
@@ -107,7 +108,7 @@ func TestProposals(t *testing.T) {
 		t.Fatalf("%d proposals", len(list))
 	}
 	contains(t, alice.run("conflicts", "show", list[0].ID), "posted is final", "80", "100", "alice")
-	alice.fails("except", "conflicts", "accept", list[0].ID)
+	alice.fails("concord: the decision is for those", "conflicts", "accept", list[0].ID)
 	contains(t, boss.run("conflicts", "accept", list[0].ID), "accepted by boss")
 	total(80)
 	contains(t, boss.run("conflicts", "dismiss", list[1].ID), "dismissed by boss")

@@ -36,7 +36,7 @@ type conflictValue struct {
 	Received time.Time  `json:"received" doc:"When the server received it."`
 	Claimed  *time.Time `json:"claimed,omitempty" doc:"When it was made, as the device says."`
 	Removal  bool       `json:"removal,omitempty" doc:"Of a lost edit: it removed the object; the other values are the edits that were lost with it."`
-	Winner   bool       `json:"winner,omitempty" doc:"The document shows it."`
+	Winner   bool       `json:"winner,omitempty" doc:"It is the one that won."`
 }
 
 type conflictNote struct {
@@ -63,7 +63,7 @@ type conflictEntry struct {
 	Field         string          `json:"field" doc:"JSON Pointer with * for each index of a list." example:"/lines/*/price"`
 	Path          string          `json:"path" doc:"JSON Pointer of the place, as it was when the conflict was last recorded." example:"/lines/0/price"`
 	Before        *ShownValue     `json:"before,omitempty" doc:"What the place held before; missing if nothing."`
-	Winner        *ShownValue     `json:"winner,omitempty" doc:"What the document shows of it; missing if nothing."`
+	Winner        *ShownValue     `json:"winner,omitempty" doc:"What won: the document shows it while nobody decides or writes anew. Missing if that is nothing."`
 	Users         []string        `json:"users" doc:"Who wrote the values; at most 64."`
 	Count         int             `json:"count" doc:"How many values there are."`
 	Values        []conflictValue `json:"values,omitempty" doc:"When one conflict is asked for, or with values=true."`
@@ -103,7 +103,7 @@ type conflictsOutput struct {
 }
 
 type ConflictInput struct {
-	ID string `path:"id" minLength:"32" maxLength:"32" pattern:"^[0-9a-f]{32}$" doc:"ID of the conflict." example:"5d41402abc4b2a76b9719d911017c592"`
+	ID string `path:"id" maxLength:"128" doc:"ID of the conflict, 32 hex digits." example:"5d41402abc4b2a76b9719d911017c592"`
 }
 
 type conflictOutput struct{ Body conflictEntry }
@@ -199,9 +199,9 @@ func (s *Server) conflictError(doing string, err error) error {
 	case errors.Is(err, conflict.ErrNotOpen):
 		return huma.Error409Conflict("the conflict isn't open any more; read it again to see what became of it")
 	case errors.Is(err, guard.ErrForbidden):
-		return huma.Error403Forbidden(err.Error())
+		return huma.Error403Forbidden(guard.ErrForbidden.Error())
 	case errors.Is(err, guard.ErrGone):
-		return huma.Error409Conflict(err.Error())
+		return huma.Error409Conflict(guard.ErrGone.Error())
 	case errors.Is(err, conflict.ErrCursor):
 		return huma.Error422UnprocessableEntity("cursor is none that an earlier page has given; leave it out to begin anew")
 	case errors.Is(err, conflict.ErrChoice):
@@ -209,7 +209,7 @@ func (s *Server) conflictError(doing string, err error) error {
 	case errors.Is(err, conflict.ErrNote):
 		return huma.Error422UnprocessableEntity(plain(err, conflict.ErrNote))
 	case errors.Is(err, guard.ErrNotProposal):
-		return huma.Error422UnprocessableEntity(err.Error())
+		return huma.Error422UnprocessableEntity(guard.ErrNotProposal.Error())
 	}
 	return s.problem(doing, documents.Refusal(err))
 }
