@@ -5,11 +5,12 @@ export type Handler = (value: any) => unknown
 
 /** Handlers by name. One that fails harms no other. */
 export class Emitter {
-  #handlers = new Map<string, Set<Handler>>()
+  /** Of each handler whether it is called once only. */
+  #handlers = new Map<string, Map<Handler, boolean>>()
 
-  on(name: string, handler: Handler): () => void {
-    const set = this.#handlers.get(name) ?? new Set()
-    this.#handlers.set(name, set.add(handler))
+  on(name: string, handler: Handler, once = false): () => void {
+    const all = this.#handlers.get(name) ?? new Map<Handler, boolean>()
+    this.#handlers.set(name, all.set(handler, once))
     return () => this.off(name, handler)
   }
 
@@ -17,13 +18,16 @@ export class Emitter {
     this.#handlers.get(name)?.delete(handler)
   }
 
-  emit(name: string, value: unknown): void {
-    void this.all([name], value)
-  }
-
-  /** Calls the handlers of all names; resolves when they have done their work. */
-  all(names: string[], value: unknown): Promise<unknown> {
-    const handlers = names.flatMap(name => [...(this.#handlers.get(name) ?? [])])
-    return Promise.all(handlers.map(async handler => handler(value)).map(done => done.catch(raise)))
+  /** Calls the handlers of a name; resolves when they have done their work. */
+  async emit(name: string, value: unknown): Promise<void> {
+    const calls = [...(this.#handlers.get(name) ?? [])].map(async ([handler, once]) => {
+      if (once) this.off(name, handler)
+      try {
+        await handler(value)
+      } catch (error) {
+        raise(error)
+      }
+    })
+    await Promise.all(calls)
   }
 }

@@ -147,7 +147,7 @@ export class ConcordEvents {
       signal => this.#fallback(signal, "sse", stream),
       signal => this.#fallback(signal, "poll", poll),
     ])
-    this.#link.onStatus(status => this.#emitter.emit("status", status))
+    this.#link.onStatus(status => void this.#emitter.emit("status", status))
   }
 
   get status(): Status {
@@ -174,11 +174,7 @@ export class ConcordEvents {
   once<N extends keyof Notices>(notice: N, handler: (value: Notices[N]) => void): () => void
   once<P extends Pattern>(pattern: P, handler: (event: Matching<P>) => unknown): () => void
   once(pattern: string, handler: Handler): () => void {
-    const off = this.#emitter.on(pattern, value => {
-      off()
-      return handler(value)
-    })
-    return off
+    return this.#emitter.on(pattern, handler, true)
   }
 
   off<N extends keyof Notices>(notice: N, handler: (value: Notices[N]) => void): void
@@ -191,7 +187,7 @@ export class ConcordEvents {
   subscribe(room: string): () => void {
     const count = this.#rooms.get(room) ?? 0
     this.#rooms.set(room, count + 1)
-    if (count === 0) this.#say({ type: "subscribe", id: room, rooms: [room] }, this.#restart)
+    if (count === 0) this.#say({ type: "subscribe", rooms: [room] }, this.#restart)
     let joined = true
     return () => {
       if (!joined) return
@@ -199,7 +195,7 @@ export class ConcordEvents {
       const left = this.#rooms.get(room)! - 1
       if (left > 0) return void this.#rooms.set(room, left)
       this.#rooms.delete(room)
-      this.#say({ type: "unsubscribe", id: room, rooms: [room] }, this.#restart)
+      this.#say({ type: "unsubscribe", rooms: [room] }, this.#restart)
     }
   }
 
@@ -252,7 +248,7 @@ export class ConcordEvents {
     return this.#link.request(path, init).then(
       () => true,
       (error: Error) => {
-        this.#emitter.emit("error", { code: "unavailable", message: error.message })
+        void this.#emitter.emit("error", { code: "unavailable", message: error.message })
         return false
       },
     )
@@ -265,17 +261,15 @@ export class ConcordEvents {
         say = message => raw(JSON.stringify(message))
         const { types } = this.#options
         say({ type: "hello", device: this.device, cursor: this.#start(), rooms: [...this.#rooms.keys()], types })
+        if (this.#documents.length > 0) say({ type: "view", documents: this.#documents })
+        this.#send = say
       },
       message: data => {
         const message = JSON.parse(data as string) as ServerMessage
-        if (message.type === "hello") {
-          this.#send = say
-          if (this.#documents.length > 0) say({ type: "view", documents: this.#documents })
-          this.#link.online("websocket")
-        }
+        if (message.type === "hello") this.#link.online("websocket")
         this.#receive(message)
       },
-      ping: () => say({ type: "ping", id: "p" }),
+      ping: () => say({ type: "ping" }),
       renew: token => say({ type: "token", token }),
       close: () => (this.#send = undefined),
     })
@@ -329,9 +323,9 @@ export class ConcordEvents {
         return this.#take(message.event!, message.cursor)
       case "gap":
         this.#cursor = message.cursor ?? ""
-        return this.#emitter.emit("gap", { cursor: this.#cursor })
+        return void this.#emitter.emit("gap", { cursor: this.#cursor })
       case "error":
-        return this.#emitter.emit("error", message)
+        return void this.#emitter.emit("error", message)
       case "close": // a stream has no close codes of its own
         throw new Ended(Number(message.code), message.message ?? "")
     }
@@ -339,7 +333,7 @@ export class ConcordEvents {
   }
 
   #refuse({ refused }: ServerMessage): void {
-    for (const { room, message } of refused ?? []) this.#emitter.emit("error", { code: "forbidden", message: `${room}: ${message}` })
+    for (const { room, message } of refused ?? []) void this.#emitter.emit("error", { code: "forbidden", message: `${room}: ${message}` })
   }
 
   #greet(message: ServerMessage): void {
@@ -351,11 +345,12 @@ export class ConcordEvents {
       for (const [name, known] of this.presence) all.set(name, { ...known, online: false })
       for (const name of presence) all.set(name, { user: name, online: true })
       this.presence = all
-      this.#emitter.emit("presence", undefined)
+      void this.#emitter.emit("presence", undefined)
     }
     this.#refuse(message)
-    if (recovered === false) this.#emitter.emit("gap", { cursor: this.#cursor })
+    if (recovered === false) void this.#emitter.emit("gap", { cursor: this.#cursor })
     void this.#tellReads()
+    this.#flush()
   }
 
   #take(event: ConcordEvent, cursor?: string): void {
@@ -366,7 +361,7 @@ export class ConcordEvents {
       if (this.#seen.size > REMEMBERED) this.#seen.delete(this.#seen.values().next().value!)
       if (event.type.startsWith("user:")) this.#meet(event as EventOf<"user:online" | "user:offline" | "user:typing">)
       const prefix = event.type.slice(0, event.type.indexOf(":"))
-      handled = this.#emitter.all([event.type, `${prefix}:*`, "*"], event)
+      handled = Promise.all([event.type, `${prefix}:*`, "*"].map(name => this.#emitter.emit(name, event)))
     }
     if (this.#options.ack === "manual") return
     const before = this.#handled
@@ -381,7 +376,7 @@ export class ConcordEvents {
     }
     const { lastSeen } = event.data
     this.presence = new Map(this.presence).set(user, { user, online: event.type === "user:online", lastSeen })
-    this.#emitter.emit("presence", undefined)
+    void this.#emitter.emit("presence", undefined)
   }
 
   #types({ user, document, field, active }: EventMap["user:typing"]): void {
@@ -391,7 +386,7 @@ export class ConcordEvents {
     const others = this.typists.filter(t => t.user !== user || t.document !== document || t.field !== field)
     this.typists = active ? [...others, { user, document, field }] : others
     if (active) this.#forgetting.set(key, setTimeout(() => this.#types({ user, document, field, active: false }), TYPED))
-    this.#emitter.emit("presence", undefined)
+    void this.#emitter.emit("presence", undefined)
   }
 
   #flush(): void {

@@ -53,11 +53,12 @@ const LOOK = 15_000
 export function usePresence(document?: string): Presence[] {
   const events = useEvents()
   const subscribe = useCallback((change: () => void) => events.on("presence", change), [events])
-  const everybody = useSyncExternalStore(subscribe, () => events.presence)
-  const viewers = useAnswer<{ users: Presence[] }>(document && `/v1/presence?document=${encodeURIComponent(document)}`, everybody, LOOK)
+  const everybody = useStore(subscribe, () => events.presence)
+  const path = document && `/v1/presence?document=${encodeURIComponent(document)}`
+  const viewers = useAnswer(path, () => events.request<{ users: Presence[] }>(path!), everybody, LOOK)
   return useMemo(
-    () => (document ? (viewers.answer?.users ?? []) : [...everybody.values()]).filter(({ online }) => online),
-    [document, viewers.answer, everybody],
+    () => (document ? (viewers?.users ?? []) : [...everybody.values()]).filter(({ online }) => online),
+    [document, viewers, everybody],
   )
 }
 
@@ -66,7 +67,7 @@ export function useTyping(document: string, field?: string): { typists: string[]
   const events = useEvents()
   useRoom(events, document)
   const subscribe = useCallback((change: () => void) => events.on("presence", change), [events])
-  const all = useSyncExternalStore(subscribe, () => events.typists)
+  const all = useStore(subscribe, () => events.typists)
   const typists = useMemo(() => {
     const here = all.filter(t => t.document === document && (field === undefined || t.field === field))
     return [...new Set(here.map(t => t.user))]
@@ -75,18 +76,39 @@ export function useTyping(document: string, field?: string): { typists: string[]
   return { typists, typing }
 }
 
-/** A conflict as the server lists it; `GET /v1/conflicts` in its API has all fields. */
-export interface Conflict {
-  id: string
-  document: string
-  kind: string
-  status: string
-  path: unknown
-  values: unknown[]
+/** A value that a conflict shows. */
+export interface ConflictValue {
+  user: string
+  device?: string
+  change: string
+  received: string
+  winner?: boolean
+  value?: unknown
   [field: string]: unknown
 }
 
-/** The open conflicts of a document, or of the company. */
+/** A conflict as `GET /v1/conflicts` of the server's API lists it. */
+export interface Conflict {
+  id: string
+  document: string
+  type?: string
+  kind: "update-update" | "delete-update" | "lost-edit" | "guarded"
+  status: "open"
+  /** JSON Pointer of the place. */
+  path: string
+  /** The same with `*` for each index. */
+  field: string
+  users: string[]
+  values?: ConflictValue[]
+  opened: string
+  updated: string
+  [field: string]: unknown
+}
+
+/** How many conflicts the hook lists at most, the newest first. */
+const LISTED = 1_000
+
+/** The open conflicts of a document, or of the company, with their values. They are looked at anew when one changes. */
 export function useConflicts(document?: string): { conflicts: Conflict[]; refresh: () => void } {
   const [change, setChange] = useState(0)
   const refresh = useCallback(() => setChange(n => n + 1), [])
@@ -95,35 +117,55 @@ export function useConflicts(document?: string): { conflicts: Conflict[]; refres
   }
   useEvent("document:conflict", on)
   useEvent("conflict:resolved", on)
-  const path = `/v1/conflicts?status=open${document ? `&document=${encodeURIComponent(document)}` : ""}`
-  const { answer } = useAnswer<{ conflicts: Conflict[] }>(path, change)
-  return { conflicts: answer?.conflicts ?? NONE, refresh }
+  const query = `/v1/conflicts?status=open&values=true${document ? `&document=${encodeURIComponent(document)}` : ""}`
+  const list = async (events: ConcordEvents) => {
+    const all: Conflict[] = []
+    for (let cursor = ""; ; ) {
+      type Page = { conflicts: Conflict[]; next?: string }
+      const page = await events.request<Page>(query + cursor)
+      all.push(...page.conflicts)
+      if (!page.next || all.length >= LISTED) return all
+      cursor = `&cursor=${encodeURIComponent(page.next)}`
+    }
+  }
+  return { conflicts: useAnswer(query, list, change) ?? NONE, refresh }
 }
 
-const NONE: Conflict[] = []
+const NONE: never[] = []
 
-/** What a GET answers: anew when a dependency has changed, after a while, and when events were missed. */
-function useAnswer<T>(path: string | undefined, dependency: unknown, every?: number): { answer?: T } {
+/** Milliseconds for which changes gather before the server is asked again. */
+const CALM = 50
+
+/** What the server answers: asked anew when the key or the dependency has changed, now and then, and after a gap. */
+function useAnswer<T>(key: string | undefined, ask: (events: ConcordEvents) => Promise<T>, dependency: unknown, every?: number): T | undefined {
   const events = useEvents()
-  const [state, setState] = useState<{ path?: string; answer?: T }>({})
+  const [state, setState] = useState<{ key?: string; answer?: T }>({})
+  const newest = useRef(ask)
+  newest.current = ask
   useEffect(() => {
-    if (!path) return
+    if (!key) return
     let here = true
     const look = () =>
-      events.request<T>(path).then(
-        answer => here && setState({ path, answer }),
+      newest.current(events).then(
+        answer => here && setState({ key, answer }),
         () => {}, // what was known stays; the connection's status tells more
       )
-    void look()
     const off = [events.on("gap", look), events.on("status", ({ state }) => state === "online" && look())]
+    const first = setTimeout(look, CALM)
     const timer = every ? setInterval(look, every) : undefined
     return () => {
       here = false
+      clearTimeout(first)
       clearInterval(timer)
       for (const end of off) end()
     }
-  }, [events, path, dependency, every])
-  return state.path === path ? state : {}
+  }, [events, key, dependency, every])
+  return state.key === key ? state.answer : undefined
+}
+
+/** Reads a store of ours, on a server as well. */
+function useStore<T>(subscribe: (change: () => void) => () => void, get: () => T): T {
+  return useSyncExternalStore(subscribe, get, get)
 }
 
 /** Where a document's changes are. */
@@ -156,7 +198,7 @@ export function useSyncStatus(handle: DocHandle<unknown> | undefined): SyncStatu
     },
     [handle, adapter],
   )
-  const unsaved = useSyncExternalStore(subscribe, () => (handle ? countUnsaved(handle, adapter.serverStorageId) : 0))
-  const offline = useSyncExternalStore(subscribe, () => adapter.status.state === "offline" || adapter.status.state === "stopped")
+  const unsaved = useStore(subscribe, () => (handle ? countUnsaved(handle, adapter.serverStorageId) : 0))
+  const offline = useStore(subscribe, () => adapter.status.state === "offline" || adapter.status.state === "stopped")
   return { state: offline ? "offline" : unsaved > 0 ? "saving" : "saved", unsaved }
 }

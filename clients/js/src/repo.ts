@@ -154,7 +154,7 @@ export class ConcordNetworkAdapter extends NetworkAdapter {
       stop.abort()
     }
     appear()
-    this.#link.probe = () => undefined
+    this.#link.probe = () => void this.#link.call("/health").catch(fail)
     while (!stop.signal.aborted) {
       await sleep(this.#options.pollInterval ?? 5000, stop.signal)
       if (stop.signal.aborted || queues.size > 0) continue

@@ -66,7 +66,7 @@ test("two clients edit one document", async () => {
   const [ann, bob] = [new Client(node.url, "ann"), new Client(node.url, "bob")]
   await ann.online("websocket")
   await collaborate(ann, bob)
-  expect(ann.history.map(status => status.state)).toEqual(["online"])
+  expect(ann.history.map(status => status.state)).toEqual(["connecting", "online"])
 })
 
 test("a proxy that strips subprotocols: tickets", async () => {
@@ -124,7 +124,7 @@ test("a token that expires is renewed in band", async () => {
   await client.online()
   await eventually("a third token", () => renewals.length > 2)
   expect(renewals.slice(0, 3)).toEqual([false, true, true])
-  expect(client.history.map(status => status.state)).toEqual(["online"])
+  expect(client.history.map(status => status.state)).toEqual(["connecting", "online"])
 })
 
 test("an expired token is asked for again, once", async () => {
@@ -143,7 +143,7 @@ test("an expired token is asked for again, once", async () => {
   await lost.stopped()
   expect(lost.adapter.status).toMatchObject({ state: "stopped", code: 4401 })
   expect(renewals).toHaveLength(4)
-  expect(lost.history.map(status => status.state)).toEqual(["offline", "stopped"])
+  expect(lost.history.map(status => status.state)).toEqual(["connecting", "offline", "stopped"])
   lost.adapter.reconnect()
   await eventually("two more tries", () => renewals.length === 6)
   await lost.stopped()
@@ -159,7 +159,7 @@ test("a token source that fails is asked again", async () => {
     },
   })
   await client.online()
-  expect(client.history.map(status => status.reason)).toEqual(["signed out", "signed out", undefined])
+  expect(client.history.map(status => status.reason)).toEqual([undefined, "signed out", "signed out", undefined])
 })
 
 test("a connection that went silent is found dead when the browser says that something changed", async () => {
