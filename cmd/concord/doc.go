@@ -45,7 +45,7 @@ func (a docArgument) find(ctx context.Context, c *client.Client) (string, error)
 		return "", err
 	}
 	if len(page.Documents) == 0 {
-		return "", fmt.Errorf("there is no document %s", a.Doc)
+		return "", fmt.Errorf("there is no document %s; 'concord doc set %s --create' makes one", a.Doc, a.Doc)
 	}
 	return page.Documents[0].ID, nil
 }
