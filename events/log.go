@@ -3,7 +3,9 @@ package events
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"concord/store"
@@ -39,27 +41,88 @@ type Options struct {
 	Memory int
 }
 
+// withDefaults fills in what is zero.
+func (o Options) withDefaults() Options {
+	if o.TTL == 0 {
+		o.TTL = 24 * time.Hour
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Memory == 0 {
+		o.Memory = 1 << 20
+	}
+	return o
+}
+
+func (o Options) validate() error {
+	if o.TTL < 0 || o.TTL > maxTTL {
+		return fmt.Errorf("TTL is %s, it must be above 0 and at most %s", o.TTL, maxTTL)
+	}
+	if o.Memory < 0 {
+		return fmt.Errorf("memory is %d bytes, it must be at least 1", o.Memory)
+	}
+	return nil
+}
+
+const maxTTL = 10 * 365 * 24 * time.Hour
+
 // Log is the event log of all companies of a store. Its methods are safe for concurrent use.
 type Log struct {
-	store Store
-	o     Options
+	store     Store
+	o         Options
+	epoch     [epochSize]byte
+	showEvery time.Duration // a feed returns a cursor so often
+
+	mu        sync.RWMutex // guards the following fields, and company.feeds; taken before a company's
+	companies map[string]*company
+	trimmed   map[string]uint64 // by company, as far as this process has trimmed
+	closed    bool
+
+	ackMu     sync.Mutex // guards the following fields
+	acks      map[device]uint64
+	flushing  map[device]uint64 // on their way into the store
+	ackClosed bool
+	acking    chan struct{} // capacity 1
+
+	trimFrom map[string][]byte // by company: where the state of events is looked at next; only for run
+
+	quit      chan struct{} // closed by Close
+	closeOnce sync.Once
+	running   sync.WaitGroup
 }
 
 // Open returns the log of a store, which has to call Numbered: see store.Options.OnNumbered.
 func Open(s Store, o Options) (*Log, error) {
-	return &Log{store: s, o: o}, nil
+	o = o.withDefaults()
+	if err := o.validate(); err != nil {
+		return nil, fmt.Errorf("open event log: %w", err)
+	}
+	epoch, err := epochOf(s.StorageID())
+	if err != nil {
+		return nil, fmt.Errorf("open event log: %w", err)
+	}
+	l := &Log{
+		store: s, o: o, epoch: epoch, showEvery: max(o.TTL/24, 10*time.Millisecond),
+		companies: make(map[string]*company), trimmed: make(map[string]uint64),
+		acks: make(map[device]uint64), acking: make(chan struct{}, 1),
+		trimFrom: make(map[string][]byte), quit: make(chan struct{}),
+	}
+	l.running.Add(1)
+	go l.run()
+	return l, nil
 }
 
-// Numbered tells the log what was committed. It doesn't block.
-func (l *Log) Numbered(company string, t store.Table, first uint64, values [][]byte) {}
-
 // Close ends all feeds, and returns when what was acknowledged is durable. The store must still be open.
-func (l *Log) Close() {}
-
-// Send tells those who listen at this moment. The event isn't kept: a listener who is slow gets the newest 64 of such
-// events. An event that Record would refuse goes nowhere.
-func (l *Log) Send(company string, e Event) {}
-
-// Ack notes that a device has everything up to a cursor: where it starts next time, unless it says otherwise. It never
-// goes back. It is durable within about a second, and after Close. The error is ErrCursor.
-func (l *Log) Ack(ctx context.Context, who Listener, cursor string) error { return errNotYet }
+func (l *Log) Close() {
+	l.closeOnce.Do(func() {
+		l.mu.Lock()
+		l.closed = true
+		l.mu.Unlock()
+		close(l.quit)
+	})
+	l.running.Wait()
+}
