@@ -1,0 +1,39 @@
+package events
+
+import (
+	"context"
+	"time"
+)
+
+// EventReceipts tells who got an event.
+type EventReceipts struct {
+	Event     string     `json:"event"` // its ID
+	Delivered []Delivery `json:"delivered"`
+	Read      []Reading  `json:"read"`
+}
+
+// Delivery tells that a device has acknowledged an event.
+type Delivery struct {
+	User   string    `json:"user"`
+	Device string    `json:"device"`
+	At     time.Time `json:"at"`
+}
+
+// Reading tells that a user has read an event.
+type Reading struct {
+	User string    `json:"user"`
+	At   time.Time `json:"at"`
+}
+
+// Receipts tells who got an event that was published with receipts. by is the user who asks, and must be the publisher;
+// empty means that anybody's may be told. The error is ErrNoReceipts, or the store's.
+func (l *Log) Receipts(company, eventID, by string) (EventReceipts, error) {
+	return EventReceipts{}, errNotYet
+}
+
+// MaxSeen is how many events one call tells to have been read.
+const MaxSeen = 1000
+
+// Seen notes that a user has read events, and tells the user's devices by notification:read. IDs of events that the user
+// can't have got, or has read before, are passed over. The errors are ErrInvalid, or the store's.
+func (l *Log) Seen(ctx context.Context, who Listener, ids []string) error { return errNotYet }
