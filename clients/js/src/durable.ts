@@ -1,7 +1,7 @@
 import { getChangesMetaSince, hasHeads } from "@automerge/automerge/slim"
 import { decodeHeads } from "@automerge/automerge-repo/slim"
 import type { DocHandle, StorageId, UrlHeads } from "@automerge/automerge-repo/slim"
-import { browserStorage } from "./storage.js"
+import { browserStorage, keep } from "./storage.js"
 
 // The server names only heads that are on disk. A change that is neither among them nor before them isn't known to be.
 
@@ -18,11 +18,7 @@ function told(handle: Handle, server: StorageId | undefined): UrlHeads | undefin
 export function remember(handle: Handle, server: StorageId | undefined): void {
   const heads = told(handle, server)
   if (!heads || !handle.isReady() || !hasHeads(handle.doc(), decodeHeads(heads))) return
-  try {
-    browserStorage()?.setItem(key(handle), heads.join())
-  } catch {
-    // A full storage keeps nothing more; all that is lost is a number.
-  }
+  keep(browserStorage(), key(handle), heads.join())
 }
 
 /** How many changes of a document the server hasn't told to have on disk. */

@@ -3,7 +3,7 @@ import { Emitter } from "./emitter.js"
 import type { Handler } from "./emitter.js"
 import { Blocked, Ended, Link } from "./link.js"
 import type { LinkOptions, Status } from "./link.js"
-import { browserStorage } from "./storage.js"
+import { browserStorage, keep } from "./storage.js"
 import type { KeyValue } from "./storage.js"
 import { poll, stream } from "./streams.js"
 
@@ -393,7 +393,7 @@ export class ConcordEvents {
     clearTimeout(this.#acking)
     this.#acking = undefined
     if (!this.#acked) return
-    this.#storage?.setItem(this.#cursorKey(), this.#acked)
+    keep(this.#storage, this.#cursorKey(), this.#acked)
     const cursor = this.#acked
     if (this.#send) this.#send({ type: "ack", cursor })
     else if (this.status.state === "online") void this.#post("/v1/events/ack", { device: this.device, cursor })
@@ -411,7 +411,7 @@ export class ConcordEvents {
 
   #stored(key: string, make: () => string): string {
     const value = this.#storage?.getItem(key) ?? make()
-    this.#storage?.setItem(key, value)
+    keep(this.#storage, key, value)
     return value
   }
 }

@@ -340,8 +340,9 @@ export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   })
 }
 
-/** Lets an error of a listener be seen, and everything go on. */
+/** Lets an error of a listener be seen as if nobody had caught it, and everything go on. */
 export function raise(error: unknown): void {
+  if (typeof reportError === "function") return reportError(error)
   setTimeout(() => {
     throw error
   })

@@ -9,3 +9,12 @@ export function browserStorage(): KeyValue | undefined {
     return undefined
   }
 }
+
+/** Keeps a value if the storage has room for it: what is kept here is a help, and never all there is. */
+export function keep(storage: KeyValue | undefined, key: string, value: string): void {
+  try {
+    storage?.setItem(key, value)
+  } catch {
+    // It is full.
+  }
+}
