@@ -14,7 +14,8 @@ type company struct {
 	feeds int // guarded by Log.mu
 
 	mu      sync.Mutex // guards the following fields, and those that Feed says
-	last    uint64     // every event up to here is committed
+	begun   bool       // last is known
+	last    uint64     // every event up to here is committed; the store may have some more, of which Numbered will tell
 	trimmed uint64     // events up to here may be gone: they were too old
 	first   uint64     // number of the first entry in the tail
 	tail    []*entry   // the newest events without gaps; nil for what mustn't be handed out
@@ -117,11 +118,11 @@ func (c *company) add(number uint64, value []byte) {
 	c.tail = append(c.tail, e)
 	c.size += e.size()
 	if number <= c.last {
-		return // feeds know that there are such
+		return // no feed is beyond the store's last at the beginning
 	}
 	c.last = number
 	for f := range c.rooms[string(h.room)] {
-		if !f.behind && f.filter.match(h.name) {
+		if !f.behind && f.pos < number && f.filter.match(h.name) {
 			f.behind, f.pos = true, number-1
 			f.wake()
 		}

@@ -80,7 +80,7 @@ type Feed struct {
 
 	// company.mu guards the following fields.
 	rooms  map[string]uint64 // the number after which the feed has the room
-	behind bool              // there may be events for it after pos; else there are none
+	behind bool              // there may be events for it between pos and company.last
 	pos    uint64            // everything up to here was handed out
 	told   uint64            // the latest gap that was told: company.trimmed
 	sent   []*entry          // events that aren't kept
@@ -90,6 +90,7 @@ type Feed struct {
 	shown   uint64    // position in the latest cursor that the device got
 	shownAt time.Time // by the clock of the machine
 	skipped uint64    // how far the latest read has skipped what can't be read
+	timer   *time.Timer
 }
 
 // Batch is what Next returns.
@@ -131,7 +132,7 @@ func (f *Feed) at() uint64 {
 	if f.behind {
 		return f.pos
 	}
-	return f.company.last
+	return max(f.pos, f.company.last)
 }
 
 // Subscribe adds rooms, from now on, and returns those that it can't.

@@ -35,6 +35,7 @@ func (l *Log) join(ctx context.Context, who Listener, s Start) (*Feed, Joined, e
 	f := &Feed{
 		log: l, company: c, who: who, filter: types, own: [2]string{UserRoom(who.User), CompanyRoom(who.Company)},
 		rooms: make(map[string]uint64), woken: make(chan struct{}, 1), closed: make(chan struct{}), shownAt: time.Now(),
+		timer: time.NewTimer(l.showEvery),
 	}
 	joined, err := f.begin(ctx, s)
 	if err != nil {
@@ -55,19 +56,21 @@ func (f *Feed) begin(ctx context.Context, s Start) (Joined, error) {
 	if err != nil {
 		return Joined{}, err
 	}
+	// With its rooms, the feed is told of what comes from here on.
+	added, refused := f.subscribe(append(f.own[:], s.Rooms...), 0)
 	c.mu.Lock()
-	c.last, c.trimmed = max(c.last, last), max(c.trimmed, trimmed)
-	if f.pos = c.last; known {
-		f.pos = min(from, c.last)
+	defer c.mu.Unlock()
+	if !c.begun {
+		c.begun, c.last = true, max(c.last, last)
+	}
+	c.trimmed = max(c.trimmed, trimmed)
+	if f.pos = max(c.last, last); known {
+		f.pos = from
 	}
 	f.behind = f.pos < c.last
 	f.told = c.trimmed
-	joined := Joined{Cursor: f.cursor(), Recovered: sure && c.trimmed <= f.pos}
 	f.shown = f.at()
-	c.mu.Unlock()
-	added, refused := f.subscribe(append(f.own[:], s.Rooms...), 0)
-	joined.Rooms, joined.Refused = added, refused
-	return joined, nil
+	return Joined{Cursor: f.cursor(), Recovered: sure && c.trimmed <= f.pos, Rooms: added, Refused: refused}, nil
 }
 
 // ends returns the number of a company's last event, and up to which number events may be gone.

@@ -51,11 +51,11 @@ func (f *Feed) ended(ctx context.Context) error {
 // wait waits until there may be something, or a cursor to show.
 func (f *Feed) wait(ctx context.Context) error {
 	every := f.log.showEvery
-	timer := time.NewTimer(max(every-time.Since(f.shownAt), every/2))
-	defer timer.Stop()
+	f.timer.Reset(max(every-time.Since(f.shownAt), every/2))
+	defer f.timer.Stop()
 	select {
 	case <-f.woken:
-	case <-timer.C:
+	case <-f.timer.C:
 	case <-f.closed:
 	case <-f.log.quit:
 	case <-ctx.Done():
