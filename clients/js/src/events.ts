@@ -140,7 +140,7 @@ export class ConcordEvents {
   constructor(options: EventsOptions) {
     this.#options = options
     this.#storage = options.storage ?? browserStorage()
-    this.device = options.device ?? this.#stored("concord:device", () => crypto.randomUUID())
+    this.device = options.device ?? this.#stored("concord:device", randomName)
     for (const room of options.rooms ?? []) this.#rooms.set(room, 1)
     this.#link = new Link(options, () => [
       signal => this.#webSocket(signal),
@@ -296,7 +296,7 @@ export class ConcordEvents {
         })
       } catch (error) {
         if (signal.aborted) return
-        if (!turn.signal.aborted) throw greeted || (error instanceof Ended && error.code) ? error : new Blocked()
+        if (!turn.signal.aborted) throw greeted || (error instanceof Ended && (error.code || error.after)) ? error : new Blocked()
       } finally {
         signal.removeEventListener("abort", stop)
         this.#restart = undefined
@@ -375,7 +375,7 @@ export class ConcordEvents {
       return
     }
     const { lastSeen } = event.data
-    this.presence = new Map(this.presence).set(user, { user, online: event.type === "user:online", lastSeen })
+    this.presence = new Map(this.presence).set(user, { user, online: event.type === "user:online", lastSeen: lastSeen ?? undefined })
     void this.#emitter.emit("presence", undefined)
   }
 
@@ -414,4 +414,9 @@ export class ConcordEvents {
     keep(this.#storage, key, value)
     return value
   }
+}
+
+/** 128 random bits in hex. (randomUUID isn't there in pages of servers without TLS.) */
+function randomName(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, "0")).join("")
 }

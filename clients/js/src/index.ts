@@ -1,4 +1,4 @@
-export type { ConflictData, DocumentData, EventMap } from "./catalogue.js"
+export type { EventMap } from "./catalogue.js"
 export { ConcordEvents } from "./events.js"
 export type {
   ConcordEvent,

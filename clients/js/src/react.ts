@@ -72,7 +72,7 @@ export function useTyping(document: string, field?: string): { typists: string[]
     const here = all.filter(t => t.document === document && (field === undefined || t.field === field))
     return [...new Set(here.map(t => t.user))]
   }, [all, document, field])
-  const typing = useCallback((active = true) => events.typing(document, field ?? "", active), [events, document, field])
+  const typing = useCallback((active = true) => field !== undefined && events.typing(document, field, active), [events, document, field])
   return { typists, typing }
 }
 
