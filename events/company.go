@@ -91,8 +91,12 @@ func (l *Log) company(name string) *company {
 
 // Numbered tells the log what was committed. It doesn't block.
 func (l *Log) Numbered(name string, t store.Table, first uint64, values [][]byte) {
+	if t != store.TableEvents {
+		return
+	}
+	l.tellWatched(first, values)
 	c := l.company(name)
-	if c == nil || t != store.TableEvents {
+	if c == nil {
 		return
 	}
 	c.mu.Lock()

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/oklog/ulid/v2"
+
 	"concord/store"
 )
 
@@ -88,6 +90,9 @@ type Log struct {
 	ackClosed bool
 	acking    chan struct{} // capacity 1
 
+	watchMu sync.Mutex // guards watched
+	watched map[ulid.ULID]*uint64
+
 	trimFrom map[string][]byte // by company: where the state of events is looked at next; only for run
 
 	quit      chan struct{} // closed by Close
@@ -102,6 +107,9 @@ func Open(s Store, o Options) (*Log, error) {
 		return nil, fmt.Errorf("open event log: %w", err)
 	}
 	epoch, err := epochOf(s.StorageID())
+	if err == nil && o.Catalogue == nil {
+		o.Catalogue, err = builtins()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open event log: %w", err)
 	}
@@ -109,7 +117,7 @@ func Open(s Store, o Options) (*Log, error) {
 		store: s, o: o, epoch: epoch, showEvery: max(o.TTL/24, 10*time.Millisecond),
 		companies: make(map[string]*company), trimmed: make(map[string]uint64),
 		acks: make(map[device]uint64), acking: make(chan struct{}, 1),
-		trimFrom: make(map[string][]byte), quit: make(chan struct{}),
+		watched: make(map[ulid.ULID]*uint64), trimFrom: make(map[string][]byte), quit: make(chan struct{}),
 	}
 	l.running.Add(1)
 	go l.run()
