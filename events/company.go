@@ -47,7 +47,7 @@ func (e *entry) get(epoch [epochSize]byte) (Item, error) {
 
 // newItem decodes an event; number is 0 for one that isn't kept.
 func newItem(epoch [epochSize]byte, number uint64, value []byte) (Item, error) {
-	e, err := decodeEvent(value)
+	e, err := Decode(value)
 	if err != nil {
 		return Item{}, fmt.Errorf("event %d: %w", number, err)
 	}

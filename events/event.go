@@ -166,8 +166,8 @@ func cutText(b []byte) (text, rest []byte, ok bool) {
 	return b[2 : 2+n], b[2+n:], true
 }
 
-// decodeEvent reads a value in the table. Data aliases it.
-func decodeEvent(v []byte) (*Event, error) {
+// Decode reads a value in store.TableEvents, or returns ErrInvalid. Data aliases it.
+func Decode(v []byte) (*Event, error) {
 	h, ok := parseHeader(v)
 	if !ok {
 		return nil, fmt.Errorf("record of an event is malformed: %w", ErrInvalid)
@@ -220,7 +220,7 @@ func Check(_ string, key, value []byte) error {
 	if key == nil {
 		return nil
 	}
-	e, err := decodeEvent(value)
+	e, err := Decode(value)
 	if err != nil {
 		return err
 	}

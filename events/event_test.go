@@ -62,7 +62,7 @@ func TestRecordFillsIn(t *testing.T) {
 	if err != nil || !r.Next || r.Table != store.TableEvents {
 		t.Fatalf("record: %+v, %v", r, err)
 	}
-	e, err := decodeEvent(r.Value)
+	e, err := Decode(r.Value)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,12 +105,12 @@ func FuzzEvent(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, value []byte) {
 		if _, ok := parseHeader(value); !ok {
-			if _, err := decodeEvent(value); err == nil {
+			if _, err := Decode(value); err == nil {
 				t.Error("an event was read whose header wasn't")
 			}
 			return
 		}
-		e, err := decodeEvent(value)
+		e, err := Decode(value)
 		if err != nil {
 			return
 		}
@@ -122,7 +122,7 @@ func FuzzEvent(f *testing.F) {
 		if !sound {
 			return
 		}
-		back, err := decodeEvent(again)
+		back, err := Decode(again)
 		if err != nil {
 			t.Fatal(err)
 		}

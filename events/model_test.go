@@ -213,7 +213,7 @@ func (w *world) judge(t *testing.T, d *simulated) {
 			return fmt.Errorf("event %d follows %d", n, next-1)
 		}
 		next++
-		e, err := decodeEvent(value)
+		e, err := Decode(value)
 		if err != nil {
 			return err
 		}
