@@ -34,7 +34,7 @@ func (n *node) publish(by, key string, list ...Publication) []Published {
 func (n *node) all() (list []*Event) {
 	n.t.Helper()
 	err := n.store.Scan("acme", store.TableEvents, store.Range{}, func(_, value []byte) error {
-		e, err := decodeEvent(slices.Clone(value))
+		e, err := Decode(slices.Clone(value))
 		list = append(list, e)
 		return err
 	})
