@@ -12,8 +12,9 @@
 // Hub.Edit enters where a change is staged: it composes one over all that is
 // staged, and from there on that is a change like any other. Hub.Import and
 // Hub.Sync are peers without a connection (see Hub.caller), that come, say
-// something and leave. What a Ledger keeps of changes, and what a Guard answers to
-// them, is committed in the write of these changes.
+// something and leave. What a Ledger keeps of changes, what a Guard answers to
+// them, and what a Deriver makes of both, is committed in the write of these
+// changes.
 //
 // Nothing is put into a message before it is durable: changes that are staged
 // but not committed are not published in the graph, and the graph's published

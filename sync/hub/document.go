@@ -21,28 +21,31 @@ type document struct {
 	graphBytes atomic.Int64 // memory of graph, orphans and work; 0 = not in memory
 	lastUsed   atomic.Int64 // hub clock, nanoseconds
 
-	mu       sync.Mutex // guards the following fields
-	removed  bool       // no longer in Hub.documents; look it up again
-	hot      bool       // in Hub.hot
-	links    []*link
-	purging  bool         // nothing is taken any more: Purge deletes it
-	exists   bool         // at least one change is durable
-	graph    *crdt.Graph  // nil = not in memory
-	stored   store.Info   // as last read, and what was published since; without heads; valid with graph
-	kind     string       // type of the document; empty if it has none; valid with graph
-	actor    crdt.ActorID // of the server's own changes; empty before the first; valid with graph
-	ops      *crdt.OpSet  // what graph's changes have built, staged ones included; nil = not in memory
-	watcher  Watcher      // of ops; nil if nobody watches
-	diff     *crdt.Diff   // of the last change to ops, for guards
-	unfit    error        // why the stored changes give no op set
-	orphans  *crdt.Orphans
-	held     map[string]int // bytes of orphans by sender, as counted in Hub.orphans
-	refused  refusals
-	pending  []*message // received, not settled, in order
-	appends  int        // writes that the store has and hasn't finished
-	work     *working
-	building *building // of ops, by somebody without the lock
-	pins     int       // how many are about to need ops or work
+	mu          sync.Mutex // guards the following fields
+	removed     bool       // no longer in Hub.documents; look it up again
+	hot         bool       // in Hub.hot
+	links       []*link
+	purging     bool         // nothing is taken any more: Purge deletes it
+	exists      bool         // at least one change is durable
+	graph       *crdt.Graph  // nil = not in memory
+	stored      store.Info   // as last read, and what was published since; without heads; valid with graph
+	kind        string       // type of the document; empty if it has none; valid with graph
+	ref         string       // with kind
+	actor       crdt.ActorID // of the server's own changes; empty before the first; valid with graph
+	ops         *crdt.OpSet  // what graph's changes have built, staged ones included; nil = not in memory
+	watcher     Watcher      // of ops; nil if nobody watches
+	diff        *crdt.Diff   // of the last change to ops, for guards and derivations
+	derived     Derivation   // of ops, for the type derivedKind; nil if nothing is derived, or not yet
+	unfit       error        // why the stored changes give no op set
+	orphans     *crdt.Orphans
+	held        map[string]int // bytes of orphans by sender, as counted in Hub.orphans
+	refused     refusals
+	pending     []*message // received, not settled, in order
+	appends     int        // writes that the store has and hasn't finished
+	work        *working
+	building    *building // of ops, by somebody without the lock
+	derivedKind string
+	pins        int // how many are about to need ops or work
 }
 
 // working is what only a document in use needs; nil for an idle one.
@@ -165,6 +168,9 @@ func (d *document) account() {
 		if d.watcher != nil {
 			size += int64(d.watcher.Size())
 		}
+		if d.derived != nil {
+			size += int64(d.derived.Size())
+		}
 		if d.orphans != nil {
 			size += int64(d.orphans.Bytes())
 		}
@@ -225,7 +231,7 @@ func (d *document) dropLocked() {
 	d.account()
 }
 
-func (d *document) dropContent() { d.ops, d.watcher, d.diff = nil, nil, nil }
+func (d *document) dropContent() { d.ops, d.watcher, d.diff, d.derived = nil, nil, nil, nil }
 
 // generate returns the next frame for a link, nil when there's nothing to say.
 func (d *document) generate(l *link) (out outgoing, err error) {

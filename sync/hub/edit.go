@@ -38,6 +38,10 @@ type Edit struct {
 	// it must be quick and must not call the hub. nil writes nothing. Its error
 	// refuses the edit and is returned as it is.
 	Write func(tx *crdt.Tx, r Reading) error
+	// Last returns records that are committed with everything else. It is called
+	// with the document's lock held when all is staged, under Write's conditions;
+	// its error gives up what is staged of the document. nil = there are none.
+	Last func(e Ended) ([]store.Record, error)
 }
 
 // Edited is what became of an Edit.
@@ -89,9 +93,10 @@ func (d *document) edit(e *Edit, settled func(error)) (edited Edited, err error)
 	if err := d.absent(e.Records); err != nil {
 		return edited, err
 	}
-	kind := d.kind
+	kind, ref := d.kind, d.ref
 	d.takeKind(e.Records)
 	s := d.begin(!e.Trusted)
+	s.last = e.Last
 	var change *crdt.Change
 	if empty := e.Empty || len(heads) == 0; e.Write != nil || empty {
 		change, err = s.compose(e.Message, empty, d.writer(e, heads))
@@ -100,7 +105,7 @@ func (d *document) edit(e *Edit, settled func(error)) (edited Edited, err error)
 		err = s.admit(e.By.sender(), change)
 	}
 	if err != nil {
-		d.kind = kind
+		d.kind, d.ref = kind, ref
 		if len(s.runs) > 0 { // a watcher's
 			d.abandonLocked(err)
 		}
@@ -152,7 +157,7 @@ func (d *document) absent(records []store.Record) error {
 func (d *document) takeKind(records []store.Record) {
 	for _, r := range records {
 		if r.Table == store.TableDocumentTypes && string(r.Key) == string(d.key.Document[:]) {
-			d.kind = kindOf(r.Value)
+			d.kind, d.ref = kindOf(r.Value)
 		}
 	}
 }

@@ -36,11 +36,12 @@ type Watcher interface {
 type Applied struct {
 	Key     store.DocKey
 	Type    string // of the document; empty if it has none
+	Ref     string // with Type: the document's name among those of the type
 	Change  *crdt.Change
 	Index   int // in Graph: staged, not published yet
 	Graph   *crdt.Graph
 	Content *crdt.OpSet // with the change
-	Diff    *crdt.Diff  // what the change did; nil unless a guard watches the document
+	Diff    *crdt.Diff  // what the change did; nil unless a guard or a derivation watches the document
 	Before  []crdt.Hash // heads before the change, staged ones; nil unless a guard watches the document
 	Current bool        // the change follows everything before it: it is concurrent to nothing
 

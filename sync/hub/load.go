@@ -32,30 +32,32 @@ func (d *document) load() error {
 		}
 		d.hub.stats.loads.Add(1)
 	}
-	kind, err := d.readKind()
+	kind, ref, err := d.readKind()
 	if err != nil {
 		return fmt.Errorf("load document %s: %w", d.key.Document, err)
 	}
-	d.graph, d.exists, d.kind = graph, graph.Len() > 0, kind
+	d.graph, d.exists, d.kind, d.ref = graph, graph.Len() > 0, kind, ref
 	d.note(info)
 	d.account()
 	d.snapshotIfDue(false) // a wish from before a restart is forgotten
 	return nil
 }
 
-// readKind returns the document's type, empty if it has none.
-func (d *document) readKind() (string, error) {
-	if d.hub.opts.Ledger == nil && d.hub.opts.Guards == nil {
-		return "", nil
+// readKind returns the document's type and its name among those of the type, both
+// empty if it has none.
+func (d *document) readKind() (kind, ref string, err error) {
+	if o := d.hub.opts; o.Ledger == nil && o.Guards == nil && o.Deriver == nil {
+		return "", "", nil
 	}
 	value, _, err := d.hub.store.Get(d.key.Company, store.TableDocumentTypes, d.key.Document[:])
-	return kindOf(value), err
+	kind, ref = kindOf(value)
+	return kind, ref, err
 }
 
-// kindOf returns the type in a record of store.TableDocumentTypes: type, 0x00, reference.
-func kindOf(value []byte) string {
-	kind, _, _ := strings.Cut(string(value), "\x00")
-	return kind
+// kindOf returns what a record of store.TableDocumentTypes says: type, 0x00, reference.
+func kindOf(value []byte) (kind, ref string) {
+	kind, ref, _ = strings.Cut(string(value), "\x00")
+	return kind, ref
 }
 
 func (d *document) note(info store.Info) {

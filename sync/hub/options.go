@@ -48,6 +48,9 @@ type Options struct {
 	// Guards judge the changes that clients send. nil = everything goes.
 	Guards Guards
 
+	// Deriver makes records of what changes do. nil = nothing is derived.
+	Deriver Deriver
+
 	// Presence is told who has joined. nil = nobody is.
 	Presence Presence
 

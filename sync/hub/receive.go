@@ -143,7 +143,7 @@ func (d *document) receive(ctx context.Context, in *message, r *reading) (err er
 		d.refused.add(h)
 	}
 	s := d.begin(!in.trusted)
-	s.tally = in.tally
+	s.tally, s.imported = in.tally, in.trusted
 	s.tally.know(r.known)
 	if err := s.stage(in.link, in.link.peer.sender(), r.changes); err != nil {
 		d.abandonLocked(err)

@@ -80,6 +80,9 @@ func (d *document) abandonLocked(why error) {
 	}
 	d.pending = nil
 	d.dropLocked()
+	if d.hub.opts.Deriver != nil {
+		d.hub.opts.Deriver.Abandoned(d.key)
+	}
 }
 
 // settleLocked finishes the messages at the front that wait for nothing.

@@ -39,6 +39,11 @@ type staging struct {
 	guard      Guard // nil = changes aren't judged
 	runs       []run
 	violations []Violation
+	answered   bool       // by a change of the guard's
+	existed    bool       // the document had changes before
+	imported   bool       // the changes are the history of a new document
+	transition Transition // nil = nothing is derived, or no change has been staged yet
+	last       func(Ended) ([]store.Record, error)
 	records    []store.Record // to be committed with the changes
 	audit      []store.AuditEntry
 	tally      *tally // of an import
@@ -46,7 +51,7 @@ type staging struct {
 
 // begin returns a staging. The document's lock is held until its end.
 func (d *document) begin(judged bool) *staging {
-	s := &staging{document: d, received: d.hub.opts.Now()}
+	s := &staging{document: d, received: d.hub.opts.Now(), existed: d.graph.Staged() > 0}
 	if guards := d.hub.opts.Guards; guards != nil && judged {
 		s.guard = guards.For(d.key.Company, d.kind)
 	}
@@ -122,9 +127,9 @@ func (s *staging) admit(from sender, c *crdt.Change) error {
 	if err := d.room(h.Hash); err != nil {
 		return err
 	}
-	a := Applied{Key: d.key, Type: d.kind, Change: c, Graph: d.graph, Content: d.ops, Received: s.received,
+	a := Applied{Key: d.key, Type: d.kind, Ref: d.ref, Change: c, Graph: d.graph, Content: d.ops, Received: s.received,
 		User: from.user, Device: from.device}
-	before := d.beforeDiff(s.guard, &a)
+	before := s.beforeDiff(&a)
 	if err := d.ops.Apply(c, a.Diff); err != nil {
 		return err
 	}
@@ -138,7 +143,7 @@ func (s *staging) admit(from sender, c *crdt.Change) error {
 	}
 	last := &s.runs[len(s.runs)-1]
 	last.changes, last.heads = append(last.changes, c), heads
-	if d.watcher == nil && s.guard == nil {
+	if d.watcher == nil && s.guard == nil && s.transition == nil {
 		return nil
 	}
 	a.Index, a.Current, a.Roles = index, len(heads) == 1, from.roleList()
@@ -163,6 +168,9 @@ func (d *document) room(h crdt.Hash) error {
 func (s *staging) submit(in *message) error {
 	d := s.document
 	err := s.answer()
+	if err == nil {
+		err = s.derive()
+	}
 	if err == nil {
 		s.note(in)
 		if len(s.runs)+len(s.records)+len(s.audit) == 0 {

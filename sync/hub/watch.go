@@ -9,17 +9,24 @@ import (
 	"concord/store"
 )
 
-// beforeDiff prepares what a guard needs to know of a change that is about to be
-// applied, and returns the content before it.
-func (d *document) beforeDiff(g Guard, a *Applied) (before crdt.View) {
-	if g == nil {
+// beforeDiff prepares what guards and derivations need to know of a change that
+// is about to be applied, and returns the content before it for guards.
+func (s *staging) beforeDiff(a *Applied) (before crdt.View) {
+	d := s.document
+	if s.guard != nil {
+		a.Before, before = d.graph.StagedHeads(), d.ops.At(d.graph.StagedClock())
+		s.transit(before)
+	} else {
+		s.transit(d.ops.View())
+	}
+	if s.guard == nil && s.transition == nil {
 		return before
 	}
 	if d.diff == nil {
 		d.diff = new(crdt.Diff)
 	}
-	a.Diff, a.Before = d.diff, d.graph.StagedHeads()
-	return d.ops.At(d.graph.StagedClock())
+	a.Diff = d.diff
+	return before
 }
 
 // tell tells the watchers of a change that was applied.
@@ -28,6 +35,9 @@ func (s *staging) tell(a Applied, before crdt.View) error {
 		if err := w.Applied(a); err != nil {
 			return fmt.Errorf("%w: change %s: %w", errWatch, a.Change.Hash, err)
 		}
+	}
+	if s.transition != nil {
+		s.transition.Applied(a)
 	}
 	if s.guard != nil {
 		s.violations = append(s.violations, s.guard.Judge(a, before)...)
@@ -50,6 +60,7 @@ func (s *staging) answer() error {
 	c, err := s.compose(answer.Message, false, answer.Write)
 	if err == nil && c != nil {
 		err = s.admit(sender{user: server, device: d.hub.id}, c)
+		s.answered = err == nil
 	}
 	if errors.Is(err, errWatch) {
 		return err
