@@ -66,6 +66,7 @@ func (l *Log) ack(who Listener, cursor string) error {
 	if n, ok := l.acks[d]; !ok || n < p.number {
 		l.acks[d] = p.number
 	}
+	l.delivered(d, p.number)
 	select {
 	case l.acking <- struct{}{}:
 	default:

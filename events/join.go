@@ -38,6 +38,9 @@ func (l *Log) join(ctx context.Context, who Listener, s Start) (*Feed, Joined, e
 		timer: time.NewTimer(l.showEvery),
 	}
 	joined, err := f.begin(ctx, s)
+	if err == nil && s.Cursor != "" && who.Device != "" {
+		err = f.recall(s.Cursor)
+	}
 	if err != nil {
 		f.Close()
 		return nil, Joined{}, err

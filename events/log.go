@@ -2,7 +2,6 @@ package events
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -12,8 +11,6 @@ import (
 
 	"concord/store"
 )
-
-var errNotYet = errors.New("not yet")
 
 // Store keeps the log; a *store.Store is one.
 type Store interface {
@@ -90,6 +87,8 @@ type Log struct {
 	ackClosed bool
 	acking    chan struct{} // capacity 1
 
+	deliveries deliveries
+
 	watchMu sync.Mutex // guards watched
 	watched map[ulid.ULID]*uint64
 
@@ -117,7 +116,8 @@ func Open(s Store, o Options) (*Log, error) {
 		store: s, o: o, epoch: epoch, showEvery: max(o.TTL/24, 10*time.Millisecond),
 		companies: make(map[string]*company), trimmed: make(map[string]uint64),
 		acks: make(map[device]uint64), acking: make(chan struct{}, 1),
-		watched: make(map[ulid.ULID]*uint64), trimFrom: make(map[string][]byte), quit: make(chan struct{}),
+		deliveries: deliveries{handed: make(map[device][]handed), pending: make(map[receipt]time.Time)},
+		watched:    make(map[ulid.ULID]*uint64), trimFrom: make(map[string][]byte), quit: make(chan struct{}),
 	}
 	l.running.Add(1)
 	go l.run()

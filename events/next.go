@@ -107,7 +107,7 @@ func (f *Feed) take(limit int) (b Batch, more bool, err error) {
 	more = f.behind
 	c.mu.Unlock()
 	for _, e := range found {
-		if e.document != (id.DocumentID{}) && !f.mayOpen(e.document) {
+		if !f.mayGet(&e.header) {
 			continue
 		}
 		item, err := e.get(f.log.epoch)
@@ -116,8 +116,16 @@ func (f *Feed) take(limit int) (b Batch, more bool, err error) {
 			continue
 		}
 		b.Items = append(b.Items, item)
+		if e.receipts && e.number > 0 && f.who.Device != "" {
+			f.log.handOut(&f.who, e.number, e.value)
+		}
 	}
 	return b, more, nil
+}
+
+// mayGet tells whether the session may see what an event is about.
+func (f *Feed) mayGet(h *header) bool {
+	return h.document == (id.DocumentID{}) || f.mayOpen(h.document)
 }
 
 // takeTail takes entries out of memory. The caller holds company.mu.

@@ -13,6 +13,7 @@ const trimStep = 500
 
 // trim deletes what is too old of all companies, in small writes between those of others.
 func (l *Log) trim() {
+	l.deliveries.forgetBefore(l.o.Now().Add(-l.o.TTL))
 	companies, err := l.store.Companies()
 	if err != nil {
 		l.o.Logger.Error("events can't be trimmed", "error", err)
@@ -126,11 +127,13 @@ func (l *Log) run() {
 			case <-l.quit:
 			}
 			l.flushAcks()
+			l.flushReceipts()
 		case <-l.quit:
 			l.ackMu.Lock()
 			l.ackClosed = true
 			l.ackMu.Unlock()
 			l.flushAcks()
+			l.flushReceipts()
 			return
 		}
 	}
