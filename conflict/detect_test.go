@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"concord/crdt"
@@ -186,8 +187,16 @@ func histories(t *testing.T) int {
 	return n
 }
 
-// TestAgainstModel compares the ledger with the model after each change of random
-// histories, which come in random orders.
+// whoWrote returns who brought the change of an op.
+func whoWrote(_, op string) string {
+	if _, actor, ok := strings.Cut(op, "@"); ok {
+		return "user " + actor
+	}
+	return ""
+}
+
+// TestAgainstModel compares the ledger, and what the events tell of it, with the
+// model after each change of random histories, which come in random orders.
 func TestAgainstModel(t *testing.T) {
 	rng := newRand(t)
 	doc := ledger.Document
@@ -221,6 +230,9 @@ func TestAgainstModel(t *testing.T) {
 				want := modelRecords(doc, order[:i+1])
 				if diff := ledger.Compare(d.store.stored(t, doc), want); diff != "" {
 					t.Fatalf("after %d of %d changes: %s\n%s", i+1, len(order), diff, &history.History{Changes: order[:i+1]})
+				}
+				if diff := d.told.Compare(want, whoWrote); diff != "" {
+					t.Fatalf("events after %d of %d changes: %s\n%s", i+1, len(order), diff, &history.History{Changes: order[:i+1]})
 				}
 				compared++
 				records += len(want)

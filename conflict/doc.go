@@ -39,6 +39,14 @@
 // updated and closed, and the content that is shown of objects are as this
 // server saw them.
 //
+// # Events
+//
+// What the ledger records it tells by events, in the same transactions: to the
+// company, to those who look at the document, and to each user whose value isn't
+// what is shown, when that becomes so and when the status changes. Whoever takes
+// the events of the company's room in their order has status, winner and number
+// of values of each conflict that came into being since.
+//
 // # Bounds
 //
 // A record has at most 1,000 values, those that came first. An edit counts for

@@ -2,6 +2,7 @@ package conflict
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"slices"
 	"sort"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"concord/crdt"
+	"concord/fuzz/ledger"
 	"concord/internal/id"
 	"concord/store"
 	"concord/sync/hub"
@@ -23,6 +25,9 @@ func (m memory) find(t store.Table, key []byte) (int, bool) {
 
 func (m memory) put(records []store.Record) {
 	for _, r := range records {
+		if r.Next {
+			r.Key = binary.BigEndian.AppendUint64(nil, uint64(len(m[r.Table])))
+		}
 		i, ok := m.find(r.Table, r.Key)
 		switch {
 		case ok && r.Value == nil:
@@ -72,11 +77,19 @@ type device struct {
 	watcher hub.Watcher
 	changes []*crdt.Change
 	now     time.Time
+	told    *ledger.Told
+	read    int // events that told has taken
 }
 
 func newDevice(t testing.TB, doc id.DocumentID) *device {
+	t.Helper()
+	told, err := ledger.NewTold()
+	if err != nil {
+		t.Fatal(err)
+	}
 	d := &device{
-		t: t, key: store.DocKey{Company: "acme", Document: doc}, store: memory{}, graph: crdt.NewGraph(),
+		told: told,
+		t:    t, key: store.DocKey{Company: "acme", Document: doc}, store: memory{}, graph: crdt.NewGraph(),
 		content: crdt.NewOpSet(), now: time.Unix(1_700_000_000, 0).UTC(),
 	}
 	d.ledger = New(d.store)
@@ -136,6 +149,13 @@ func sorted(hs []crdt.Hash) []crdt.Hash {
 }
 
 func (d *device) commit() {
+	d.t.Helper()
 	d.store.put(d.watcher.Records())
+	for _, r := range d.store[store.TableEvents][d.read:] {
+		if err := d.told.Take(r.Value); err != nil {
+			d.t.Fatal(err)
+		}
+		d.read++
+	}
 	d.graph.Publish(d.graph.Staged())
 }

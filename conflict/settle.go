@@ -116,6 +116,9 @@ func (c *run) value(e *entry, w crdt.Write, field string, removal bool) error {
 		h.Sides = append(h.Sides, v)
 	} else {
 		c.rows = append(c.rows, valueRecord(c.key.Document, e.id, w.ID, v))
+		if len(e.body.fresh) < maxToldSides-maxSides {
+			e.body.fresh = append(e.body.fresh, v)
+		}
 	}
 	return nil
 }
@@ -167,6 +170,7 @@ func (c *run) drop(e, into *entry) error {
 		return nil
 	}
 	c.rows = append(c.rows, indexRecords(&e.body.head, false)...)
+	c.rows = append(c.rows, c.tellJoined(e, into, c.a.Received, c.a.User)...)
 	c.ledger.stats.swallowed.Add(1)
 	part := store.Range{Prefix: recordKey(c.key.Document, e.id)}
 	return c.ledger.store.Scan(c.key.Company, store.TableConflictNotes, part, func(key, value []byte) error {

@@ -46,6 +46,7 @@ type watcher struct {
 	told     told
 	dirty    []*entry
 	rows     []store.Record // to be committed, before the dirty records
+	ref      string         // of the document
 	size     int            // of all but told
 	scratch  []crdt.Write
 	steps    int // looks at writes and records, which tests bound
@@ -74,6 +75,10 @@ type entry struct {
 type body struct {
 	head
 	values map[crdt.OpID]struct{} // nil = as in the store
+
+	told  outcome // what was told of it
+	fresh []Value // not in Sides, and not told yet; at most what an event tells
+	by    string  // who brought the change that it has noticed last
 }
 
 // load takes a record from the store.
@@ -113,6 +118,7 @@ func (w *watcher) Applied(a hub.Applied) error {
 	if err := w.told.add(&a); err != nil {
 		return err
 	}
+	w.ref = a.Ref
 	c := run{watcher: w, a: &a, view: a.Content.View(), concurrent: w.branches.of(&a)}
 	var err error
 	switch {
@@ -245,7 +251,7 @@ func (c *run) closeBy(e *entry, op crdt.OpID) error {
 
 // touch marks an entry as one to be stored.
 func (c *run) touch(e *entry) {
-	e.body.Updated = c.a.Received
+	e.body.Updated, e.body.by = c.a.Received, c.a.User
 	if !e.dirty {
 		e.dirty = true
 		c.dirty = append(c.dirty, e)
@@ -270,6 +276,9 @@ func (w *watcher) open(e *entry) error {
 		return fmt.Errorf("conflict %s: %w: %w", e.id, store.ErrCorrupt, err)
 	}
 	e.body = &body{head: h}
+	if e.has(flagReal) {
+		e.body.told = outcomeOf(&h.Record)
+	}
 	w.size += bodySize + len(value)
 	e.stored = len(value)
 	return nil
@@ -317,6 +326,7 @@ func (w *watcher) Records() []store.Record {
 		w.size += len(value) - e.stored
 		e.stored = len(value)
 		records = append(records, store.Record{Table: store.TableConflicts, Key: recordKey(w.key.Document, e.id), Value: value})
+		records = append(records, w.tell(e)...)
 	}
 	w.rows, w.dirty = nil, nil
 	return records

@@ -18,7 +18,7 @@ import (
 const killsPerSet = 5
 
 // A node that is killed again and again while changes come in has the same
-// ledger in the end. LEDGER_KILLS is how often, LEDGER_SEED what decides on
+// ledger in the end, and its events tell the same. LEDGER_KILLS is how often, LEDGER_SEED what decides on
 // histories and times.
 func TestLedgerSurvivesKills(t *testing.T) {
 	kills, seed := node.Setting(t, "LEDGER_KILLS", 5), uint64(node.Setting(t, "LEDGER_SEED", 1))
@@ -156,6 +156,9 @@ func (s *siege) compare() {
 		conflicts += len(d.sample.Records)
 		if diff := Compare(got, d.sample.Records); diff != "" {
 			s.t.Errorf("sample %d:\n%s", d.sample.Number, diff)
+		}
+		if diff, err := told(st, l, d.key.Company, got); diff != "" || err != nil {
+			s.t.Errorf("events of sample %d: %v\n%s", d.sample.Number, err, diff)
 		}
 	}
 	s.t.Logf("%d conflicts of %d histories", conflicts, len(s.all))

@@ -23,7 +23,8 @@ import (
 const batchSize = 20
 
 // Whatever came in which way and order, the ledger has what the definition
-// gives: halfway, at the end, after people's decisions, and after a restart.
+// gives: halfway, at the end, after people's decisions, and after a restart. What
+// the events tell, one after the other, is the same.
 // LEDGER_CONFLICTS is how many conflicts to compare, LEDGER_SEED what they are
 // made from, LEDGER_FIRST the number of the first sample.
 func TestLedger(t *testing.T) {
@@ -200,6 +201,11 @@ func (c *comparison) compare(when string) error {
 			diff = err.Error()
 		} else {
 			diff = Compare(got, verdicts[i].Records)
+		}
+		if diff == "" {
+			if diff, err = told(c.rig.store, c.rig.ledger, d.key.Company, got); err != nil {
+				diff = err.Error()
+			}
 		}
 		if diff != "" && c.failed[d.sample] == "" {
 			c.failed[d.sample] = when + ":\n" + diff

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -226,4 +227,31 @@ func shown(s *conflict.Shown) string {
 
 func syncFrame(user string, doc id.DocumentID, data []byte) wire.Message {
 	return wire.Sync{SenderID: user, Document: doc, Data: data}
+}
+
+// told compares what a company's events tell with the ledger.
+func told(s *store.Store, l *conflict.Ledger, company string, list []Record) (diff string, err error) {
+	t, err := NewTold()
+	if err != nil {
+		return "", err
+	}
+	err = s.Scan(company, store.TableEvents, store.Range{}, func(_, value []byte) error { return t.Take(bytes.Clone(value)) })
+	if err != nil {
+		return "", fmt.Errorf("read events: %w", err)
+	}
+	who := map[string]string{}
+	for _, r := range list {
+		x, err := conflict.ParseID(r.ID)
+		if err != nil {
+			return "", err
+		}
+		c, err := l.Get(company, x, nil)
+		if err != nil {
+			return "", fmt.Errorf("get conflict %s: %w", x, err)
+		}
+		for _, v := range c.Sides {
+			who[r.ID+v.Op] = v.User
+		}
+	}
+	return t.Compare(list, func(x, op string) string { return who[x+op] }), nil
 }
