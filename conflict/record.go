@@ -150,4 +150,8 @@ type Conflict struct {
 	Record
 	Sides []Value // ascending by op
 	Notes []Note  // in the order of their time
+
+	// Undone is what Resolve found that guards have made of the decision: a
+	// proposal; the place is what it was. nil = nothing.
+	Undone *ID
 }

@@ -73,7 +73,9 @@ func (b By) author() hub.Author { return hub.Author{User: b.User, Device: b.Devi
 // and a deleted element of a list is inserted again. The error may be
 // ErrNotFound, ErrNotOpen or ErrChoice.
 //
-// Guards judge the change like any edit of the user's.
+// Guards judge the change like any edit of the user's. Where they undo it, the
+// conflict is resolved nevertheless, and Undone names the proposal that is open
+// instead.
 func (r *Resolver) Resolve(ctx context.Context, company string, x ID, c Choice, by By) (Conflict, error) {
 	release, ok := r.claim(claim{company, x})
 	if !ok {
@@ -89,7 +91,12 @@ func (r *Resolver) Resolve(ctx context.Context, company string, x ID, c Choice, 
 		return Conflict{}, fmt.Errorf("resolve conflict %s: %w", x, err)
 	}
 	detail := mustJSON(map[string]string{"conflict": x.String(), "decision": d.what})
-	_, err = r.editor.Edit(ctx, store.DocKey{Company: company, Document: now.Document}, hub.Edit{
+	answered := false
+	edited, err := r.editor.Edit(ctx, store.DocKey{Company: company, Document: now.Document}, hub.Edit{
+		Last: func(e hub.Ended) ([]store.Record, error) {
+			answered = e.Answered
+			return nil, nil
+		},
 		By: by.author(), Message: resolvePrefix + x.String() + ": " + d.what, Empty: true, Write: d.write,
 		Audit: []store.AuditEntry{{
 			Time: r.now(), User: by.User, Action: store.ActionResolve, Document: now.Document, Detail: detail,
@@ -98,7 +105,33 @@ func (r *Resolver) Resolve(ctx context.Context, company string, x ID, c Choice, 
 	if err != nil {
 		return Conflict{}, fmt.Errorf("resolve conflict %s: %w", x, err)
 	}
-	return r.ledger.Get(company, x, by.MayOpen)
+	decided, err := r.ledger.Get(company, x, by.MayOpen)
+	if err == nil && answered && edited.Change != nil {
+		decided.Undone, err = r.ledger.proposalOf(company, now.Document, edited.Change.Hash.String())
+	}
+	return decided, err
+}
+
+// maxProposals is how many proposals a change leads to, about.
+const maxProposals = 100
+
+// proposalOf returns the latest proposal that guards have made of a change, which
+// has just been committed; nil if there is none.
+func (l *Ledger) proposalOf(company string, doc id.DocumentID, change string) (*ID, error) {
+	page, err := l.List(company, Filter{Document: &doc, Kind: Guarded, Limit: maxProposals})
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range page.Records {
+		c, err := l.Get(company, p.ID, nil)
+		if err != nil {
+			return nil, err
+		}
+		if len(c.Sides) > 0 && c.Sides[0].Change == change {
+			return &p.ID, nil
+		}
+	}
+	return nil, nil
 }
 
 // claim keeps everybody else from deciding about a conflict.

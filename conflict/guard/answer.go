@@ -57,7 +57,9 @@ func (j *judge) Answer([]hub.Violation) *hub.Answer {
 	if len(targets) == 0 {
 		return nil
 	}
-	p := &proposing{document: j.document, graph: j.graph, content: j.content, now: now, wanted: texts(j.graph.StagedHeads())}
+	p := &proposing{
+		company: j.company, ref: j.ref, document: j.document, graph: j.graph, content: j.content, now: now, wanted: texts(j.graph.StagedHeads()),
+	}
 	goals := make([]goal, len(targets))
 	for i := range targets {
 		goals[i] = targets[i].goal

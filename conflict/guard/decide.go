@@ -122,6 +122,9 @@ func (p *Proposals) decide(ctx context.Context, name string, x conflict.ID, by B
 		}
 	}
 	e.Records = []store.Record{conflict.Replace(closed.Record)}
+	e.Last = func(e hub.Ended) ([]store.Record, error) {
+		return conflict.Tell(name, closed.Record, closed.Sides, e.Ref, by.User), nil
+	}
 	e.Write = func(tx *crdt.Tx, r hub.Reading) error { return p.write(tx, r, &c, by, status) }
 	if _, err := p.editor.Edit(ctx, store.DocKey{Company: name, Document: c.Document}, e); err != nil {
 		return conflict.Conflict{}, fmt.Errorf("decide about proposal %s: %w", x, err)

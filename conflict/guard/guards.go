@@ -38,6 +38,8 @@ type judge struct {
 	rules []*Rule
 
 	// The following fields are set by Judge. Content and graph belong to the document.
+	company  string
+	ref      string // of the document
 	document id.DocumentID
 	content  *crdt.OpSet
 	graph    *crdt.Graph
@@ -72,7 +74,7 @@ func (j *judge) Judge(a hub.Applied, before crdt.View) []hub.Violation {
 	if len(rules) == 0 && len(j.broken) == 0 {
 		return nil
 	}
-	j.document, j.content, j.graph = a.Key.Document, a.Content, a.Graph
+	j.company, j.ref, j.document, j.content, j.graph = a.Key.Company, a.Ref, a.Key.Document, a.Content, a.Graph
 	e := examination{diff: a.Diff, before: before, after: a.Content.View(), ways: ways{content: a.Content}}
 	var violations []hub.Violation
 	for i := range a.Diff.Edits {

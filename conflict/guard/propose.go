@@ -14,6 +14,8 @@ import (
 
 // proposing makes the proposals of one answer.
 type proposing struct {
+	company  string
+	ref      string
 	document id.DocumentID
 	graph    *crdt.Graph
 	content  *crdt.OpSet
@@ -115,8 +117,8 @@ func detail(pairs ...string) json.RawMessage {
 	return b
 }
 
-// records returns the proposals as they are stored; none if nothing had to be
-// written to bring everything back.
+// records returns the proposals as they are stored, and the events that tell of
+// them; none if nothing had to be written to bring everything back.
 func (p *proposing) records(answer crdt.Hash) (all []store.Record) {
 	if answer == (crdt.Hash{}) {
 		return nil
@@ -129,6 +131,7 @@ func (p *proposing) records(answer crdt.Hash) (all []store.Record) {
 			panic(err) // the ops are those of changes, and the times those of the hub's clock
 		}
 		all = append(all, records...)
+		all = append(all, conflict.Tell(p.company, x.record, []conflict.Value{x.side}, p.ref, x.side.User)...)
 	}
 	return all
 }

@@ -73,6 +73,7 @@ type conflictEntry struct {
 	Closed        *time.Time      `json:"closed,omitempty"`
 	Closer        *conflictCloser `json:"closer,omitempty"`
 	Rule          string          `json:"rule,omitempty" doc:"Of a guarded edit."`
+	Proposal      string          `json:"proposal,omitempty" doc:"In the answer to a decision that a rule has undone at once: the conflict of kind guarded that it is until somebody accepts it. The document shows what it did before." example:"7b64fc43298eb1ece677b91697d0ef30"`
 	Assignee      string          `json:"assignee,omitempty"`
 	Notes         []conflictNote  `json:"notes,omitempty"`
 }
@@ -243,6 +244,9 @@ func conflictOf(r conflict.Record, c *conflict.Conflict) conflictEntry {
 	}
 	if c == nil {
 		return e
+	}
+	if c.Undone != nil {
+		e.Proposal = c.Undone.String()
 	}
 	e.ValuesLeftOut = len(c.Sides) > maxValues
 	for _, v := range c.Sides[:min(len(c.Sides), maxValues)] {
