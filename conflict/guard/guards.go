@@ -98,14 +98,14 @@ func (j *judge) Judge(a hub.Applied, before crdt.View) []hub.Violation {
 }
 
 // inForce returns the rules that hold for a user at the moment.
-func (j *judge) inForce(roles []string, before crdt.View) (rules []*Rule) {
-	view := func(path string) crdt.View { return j.viewOf(path, before) }
+func (j *judge) inForce(roles []string, before crdt.View) (inForce []*Rule) {
+	read := func(path string) rules.Value { return rules.Read(j.viewOf(path, before), path) }
 	for _, r := range j.rules {
-		if !r.excepts(roles) && (r.When == nil || r.When.Holds(view)) {
-			rules = append(rules, r)
+		if !r.excepts(roles) && (r.When == nil || r.When.Holds(read)) {
+			inForce = append(inForce, r)
 		}
 	}
-	return rules
+	return inForce
 }
 
 // viewOf returns where a condition has to look for a path: nobody can lift a lock

@@ -1,21 +1,19 @@
 package rules
 
-import (
-	"strconv"
-	"strings"
-)
+import "strings"
 
 // Expr is a condition on a document, such as
 //
-//	/status in [posted, paid] and not (/total < 1000 or /draft == true)
+//	/status in [posted, paid] and not (/total < /limit or /draft == true)
 //
 // Expressions are immutable and safe for concurrent use.
 type Expr struct {
 	op     operator
-	args   []*Expr   // of and, or, not
-	path   string    // JSON Pointer that everything else is about
-	column int       // bytes before the path in the expression
-	values []literal // of in and not in, else one; none of exists
+	args   []*Expr // of and, or, not
+	path   string  // JSON Pointer of the place that everything else is about
+	column int     // bytes before the path in the expression
+	values []Value // of in and not in, else one; none of exists, or if there is another place
+	other  string  // JSON Pointer of the place that path is compared to; empty for none
 }
 
 type operator int
@@ -40,64 +38,6 @@ var operatorNames = [...]string{"or", "and", "not", "exists", "==", "!=", "<", "
 func (o operator) String() string { return operatorNames[o] }
 
 func (o operator) ordering() bool { return o >= opLess && o <= opAtLeast }
-
-// literal is a value that stands in an expression.
-type literal struct {
-	kind  literalKind
-	text  string // of a text; of a number as it stands
-	truth bool
-
-	whole   int64 // of a number that is one
-	isWhole bool
-	number  float64
-}
-
-type literalKind int
-
-const (
-	literalText literalKind = iota
-	literalNumber
-	literalBool
-	literalNull
-)
-
-var literalNames = [...]string{"a text", "a number", "true or false", "null"}
-
-func (k literalKind) String() string { return literalNames[k] }
-
-// word reads what stands without quotes.
-func word(s string) literal {
-	switch s {
-	case "true", "false":
-		return literal{kind: literalBool, truth: s == "true"}
-	case "null":
-		return literal{kind: literalNull}
-	}
-	if strings.Trim(s, "0123456789+-.eE") == "" { // no names such as Inf or 0x1p-2
-		if n, err := strconv.ParseFloat(s, 64); err == nil {
-			whole, err := strconv.ParseInt(s, 10, 64)
-			return literal{kind: literalNumber, text: s, number: n, whole: whole, isWhole: err == nil}
-		}
-	}
-	return literal{text: s}
-}
-
-// String returns the literal as it can stand in an expression.
-func (l literal) String() string {
-	switch {
-	case l.kind == literalBool:
-		return strconv.FormatBool(l.truth)
-	case l.kind == literalNull:
-		return "null"
-	case l.kind == literalNumber:
-		return l.text
-	case l.text != "" && !keyword(l.text) && word(l.text).kind == literalText && l.text[0] != '/' && !strings.ContainsFunc(l.text, delimits):
-		return l.text
-	case strings.Contains(l.text, `"`):
-		return "'" + l.text + "'"
-	}
-	return `"` + l.text + `"`
-}
 
 // String returns the expression with the fewest parentheses.
 func (e *Expr) String() string {
@@ -124,7 +64,11 @@ func (e *Expr) write(b *strings.Builder, around operator) {
 		e.args[0].write(b, opNot)
 	default:
 		b.WriteString(writtenPath(e.path) + " " + e.op.String())
-		if e.op == opExists {
+		switch {
+		case e.op == opExists:
+			return
+		case e.other != "":
+			b.WriteString(" " + writtenPath(e.other))
 			return
 		}
 		values := make([]string, len(e.values))
@@ -157,4 +101,10 @@ func (e *Expr) comparisons(yield func(*Expr) bool) bool {
 		}
 	}
 	return true
+}
+
+// Paths yields the places that an expression looks at, as JSON Pointers; some may
+// come more than once.
+func (e *Expr) Paths(yield func(string) bool) {
+	e.comparisons(func(e *Expr) bool { return yield(e.path) && (e.other == "" || yield(e.other)) })
 }

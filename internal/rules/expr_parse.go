@@ -158,6 +158,9 @@ func (p *exprParser) comparison() (*Expr, *ExprError) {
 			if err := p.advance(); err != nil {
 				return nil, err
 			}
+			if p.next.kind == tokenPath {
+				return e, p.place(e)
+			}
 			return e, p.value(e)
 		}
 	}
@@ -196,17 +199,26 @@ func checkPath(t token) *ExprError {
 	return nil
 }
 
-// value reads a literal.
+// place reads the path of another place.
+func (p *exprParser) place(e *Expr) *ExprError {
+	e.other = p.next.text
+	if err := checkPath(p.next); err != nil {
+		return err
+	}
+	return p.advance()
+}
+
+// value reads a value.
 func (p *exprParser) value(e *Expr) *ExprError {
 	t := p.next
-	var v literal
+	var v Value
 	switch {
 	case t.kind == tokenQuoted:
-		v = literal{text: t.text}
+		v = textValue(t.text)
 	case t.kind == tokenWord && (!keyword(t.text) || t.text == "true" || t.text == "false" || t.text == "null"):
 		v = word(t.text)
 	case t.kind == tokenPath:
-		return mistake(t.at, "a path is compared to a value; if %s is a text, put it in quotes", t.text)
+		return mistake(t.at, "a list has values, and no paths; if %s is a text, put it in quotes", t.text)
 	case t.text == "[":
 		return mistake(t.at, "a list of values comes after in")
 	default:
@@ -217,7 +229,7 @@ func (p *exprParser) value(e *Expr) *ExprError {
 		return mistake(t.at, "a text has at most %d bytes", maxLiteral)
 	case len(e.values) == maxExprValues:
 		return mistake(t.at, "a list has at most %d values", maxExprValues)
-	case e.op.ordering() && v.kind != literalNumber && v.kind != literalText:
+	case e.op.ordering() && v.kind != kindNumber && v.kind != kindText:
 		return mistake(t.at, "%s is neither more nor less than anything; use == or !=", v)
 	case len(e.values) > 0 && e.values[0].kind != v.kind:
 		return mistake(t.at, "%s is %s, the values before it are %s", v, v.kind, e.values[0].kind)
@@ -226,7 +238,7 @@ func (p *exprParser) value(e *Expr) *ExprError {
 	return p.advance()
 }
 
-// list reads literals in brackets.
+// list reads values in brackets.
 func (p *exprParser) list(e *Expr) *ExprError {
 	open := p.next.at
 	if ok, err := p.took("["); !ok || err != nil {

@@ -95,6 +95,26 @@ func TestExpressions(t *testing.T) {
 		"/status in['posted',paid] and /total>10":             true,
 		"(/status == posted)":                                 true,
 		"/status == posted\n  and /total == 1000":             true,
+		"/status == /scalar":                                  true, // text and scalar string
+		"/status != /scalar":                                  false,
+		"/status == /long":                                    false,
+		"/long == /long":                                      true,
+		"/total > /price":                                     true,
+		"/total<=/count":                                      false,
+		"/zero < /count and /count < /price":                  true,
+		"/total == /status":                                   false,
+		"/total < /status":                                    false,
+		"/total > /status":                                    false,
+		"/approved == /draft":                                 false,
+		"/approved != /draft":                                 true,
+		"/nothing == /nothing":                                true,
+		"/missing == /missing":                                false,
+		"/missing != /missing":                                true,
+		"/missing < /total":                                   false,
+		"/lines == /lines":                                    false,
+		"/status == `/a b`":                                   false,
+		"/due > /scalar":                                      false,
+		"/due < /scalar":                                      true,
 		"/status == \"posted\" and /status != 'it\"s posted'": true,
 	} {
 		e, err := ParseExpr(s)
@@ -108,7 +128,7 @@ func TestExpressions(t *testing.T) {
 			t.Errorf("%s: %v", s, err)
 			continue
 		}
-		look := func(string) crdt.View { return v }
+		look := func(path string) Value { return Read(v, path) }
 		if got := e.Holds(look); got != want {
 			t.Errorf("%s: %v", s, got)
 		}
@@ -136,7 +156,9 @@ func TestExpressionMistakes(t *testing.T) {
 		"/a == 1)":              "7: and, or or the end is missing before )",
 		"(/a == 1":              "0: the ( isn't closed",
 		"/a ==":                 "5: a value is missing before the end",
-		"/a == /b":              "6: a path is compared to a value; if /b is a text, put it in quotes",
+		"/a in [/b]":            "7: a list has values, and no paths; if /b is a text, put it in quotes",
+		"/a == /b/*":            "6: a condition looks at one place; * isn't possible here",
+		"/a < /b /c":            "8: and, or or the end is missing before /c",
 		"/a == [1]":             "6: a list of values comes after in",
 		"/a == and":             "6: a value is missing before and",
 		"/a in posted":          "6: a list such as [posted, paid] is missing",
@@ -179,16 +201,16 @@ func TestNumbers(t *testing.T) {
 		{crdt.CounterValue(3), "4", -1},
 		{crdt.Float64Value(0.5), ".25", 1},
 	} {
-		if got, ok := word(c.literal).compareNumber(c.value); !ok || got != c.want {
+		if got, ok := valueOf(crdt.View{}, crdt.Item{Value: c.value}).compare(word(c.literal)); !ok || got != c.want {
 			t.Errorf("%v and %s: %d %v", c.value, c.literal, got, ok)
 		}
 	}
 	for _, s := range []string{"NaN", "Inf", "0x10", "1_000", "1e", "-", ""} {
-		if l := word(s); l.kind != literalText {
+		if l := word(s); l.kind != kindText {
 			t.Errorf("%s is %s", s, l.kind)
 		}
 	}
-	if _, ok := word("1").compareNumber(crdt.Float64Value(math.NaN())); ok {
+	if _, ok := valueOf(crdt.View{}, crdt.Item{Value: crdt.Float64Value(math.NaN())}).compare(word("1")); ok {
 		t.Error("NaN has an order")
 	}
 }
@@ -220,7 +242,7 @@ func FuzzExpr(f *testing.F) {
 		if again.String() != e.String() {
 			t.Fatalf("%q is written as %q, which is read as %q", s, e, again)
 		}
-		e.Holds(func(string) crdt.View { return crdt.New().View() })
+		e.Holds(func(path string) Value { return Read(crdt.New().View(), path) })
 	})
 }
 

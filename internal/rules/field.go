@@ -58,13 +58,16 @@ func (r *Reader) Condition(n *yaml.Node, what string) *Expr {
 // takes one place for a value here and for a group of fields there; n is where
 // the condition stands.
 func (r *Reader) Types(when *Expr, n *yaml.Node) {
-	kinds := map[string]literalKind{}
+	kinds := map[string]kind{} // kindNone for a place that is compared to others only
 	when.comparisons(func(e *Expr) bool {
-		if len(e.values) == 0 || e.values[0].kind == literalNull {
+		if e.other != "" {
+			kinds[e.path], kinds[e.other] = kinds[e.path], kinds[e.other]
+		}
+		if len(e.values) == 0 || e.values[0].kind == kindNull {
 			return true
 		}
 		kind := e.values[0].kind
-		if first, ok := kinds[e.path]; ok && first != kind {
+		if first := kinds[e.path]; first != kindNone && first != kind {
 			r.InText(n, e.column, fmt.Sprintf("%s is compared with %s here, with %s before", e.path, kind, first))
 			return false
 		}
@@ -72,20 +75,18 @@ func (r *Reader) Types(when *Expr, n *yaml.Node) {
 		return true
 	})
 	when.comparisons(func(e *Expr) bool {
-		place, _ := ParsePattern(e.path)
-		for steps := range place.tokens {
-			if around := place.Above(steps); steps > 0 && hasKind(kinds, around) {
-				r.InText(n, e.column, fmt.Sprintf("%s is taken for a value in this condition; %s can't be in it", around, e.path))
-				return false
+		for _, path := range []string{e.path, e.other} {
+			place, _ := ParsePattern(path)
+			for steps := range place.tokens {
+				around := place.Above(steps)
+				if _, value := kinds[around]; steps > 0 && value {
+					r.InText(n, e.column, fmt.Sprintf("%s is taken for a value in this condition; %s can't be in it", around, path))
+					return false
+				}
 			}
 		}
 		return true
 	})
-}
-
-func hasKind(kinds map[string]literalKind, path string) bool {
-	_, ok := kinds[path]
-	return ok
 }
 
 // ScalarAround returns a path that has to name a value wherever the condition

@@ -28,7 +28,9 @@ type scribing struct {
 	size int // of the document's JSON, after the last change
 }
 
-func (s *scribe) note(format string, args ...any) { s.calls = append(s.calls, fmt.Sprintf(format, args...)) }
+func (s *scribe) note(format string, args ...any) {
+	s.calls = append(s.calls, fmt.Sprintf(format, args...))
+}
 
 // took returns the calls since the last time.
 func (s *scribe) took() string {
