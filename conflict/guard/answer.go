@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"concord/crdt"
+	"concord/internal/rules"
 	"concord/sync/hub"
 )
 
@@ -104,7 +105,7 @@ func (b *breach) target(now crdt.View) (t target, ok bool) {
 	t.goal = goal{b.way, b.base}
 	t.guarded, t.has = itemAt(b.base, b.way)
 	t.wanted, t.wants = itemAt(now, b.way)
-	if t.has == t.wants && (!t.has || slices.Equal(appendContent(nil, b.base, t.guarded), appendContent(nil, now, t.wanted))) {
+	if t.has == t.wants && (!t.has || slices.Equal(rules.AppendContent(nil, b.base, t.guarded), rules.AppendContent(nil, now, t.wanted))) {
 		return t, false
 	}
 	t.pointer, t.field = pathOf(now, b.way)

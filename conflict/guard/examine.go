@@ -1,7 +1,6 @@
 package guard
 
 import (
-	"math"
 	"slices"
 	"strconv"
 
@@ -52,7 +51,7 @@ func (e *examination) changes(edit *crdt.Edit, pattern rules.Pattern) bool {
 // nothing counts but that equal contents give equal bytes.
 func appendNamed(b []byte, v crdt.View, item crdt.Item, pattern rules.Pattern) []byte {
 	if pattern.Len() == 0 {
-		return append(appendContent(b, v, item), '\n')
+		return append(rules.AppendContent(b, v, item), '\n')
 	}
 	token, every := pattern.Step(0)
 	rest := pattern.Rest(1)
@@ -73,39 +72,6 @@ func appendNamed(b []byte, v crdt.View, item crdt.Item, pattern rules.Pattern) [
 	case item.Kind == crdt.KindList && every:
 		for child := range v.Elements(item.ID, 0) {
 			b = appendNamed(b, v, child.Item, rest)
-		}
-	}
-	return b
-}
-
-// appendContent appends an item with all that readers see of it: types, and marks
-// and blocks of texts.
-func appendContent(b []byte, v crdt.View, item crdt.Item) []byte {
-	if item.Kind == crdt.KindScalar {
-		b = item.Value.AppendJSON(append(b, byte('a'+item.Value.Code())))
-		if item.Value.Code() == crdt.ValueFloat64 {
-			b = strconv.AppendUint(append(b, ' '), math.Float64bits(item.Value.Float64()), 16)
-		}
-		return b
-	}
-	b = v.AppendTypedJSON(b, item.ID)
-	for s := range v.Walk(item.ID) {
-		if s.Item.Kind == crdt.KindText {
-			b = appendSpans(b, v, s.Item.ID)
-		}
-	}
-	return b
-}
-
-func appendSpans(b []byte, v crdt.View, text crdt.OpID) []byte {
-	for s := range v.Spans(text) {
-		b = strconv.AppendInt(append(b, ' '), int64(s.Start), 10)
-		if !s.Block.IsZero() {
-			b = v.AppendTypedJSON(b, s.Block)
-		}
-		for _, m := range s.Marks {
-			b = strconv.AppendQuote(b, m.Name)
-			b = appendContent(b, v, crdt.Item{Value: m.Value})
 		}
 	}
 	return b

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"concord/crdt"
+	"concord/internal/rules"
 	"concord/store"
 )
 
@@ -488,7 +489,7 @@ func (w *world) check() {
 
 // content is all that readers see of a document.
 func content(d *crdt.Doc) string {
-	return string(appendContent(nil, d.View(), d.View().Root()))
+	return string(rules.AppendContent(nil, d.View(), d.View().Root()))
 }
 
 // document returns a document as JSON decodes it, with types.

@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"slices"
 	"strings"
 )
 
@@ -187,14 +186,8 @@ func (p *exprParser) comparison() (*Expr, *ExprError) {
 }
 
 func checkPath(t token) *ExprError {
-	pattern, err := ParsePattern(t.text)
-	switch {
-	case err != nil:
+	if err := OnePlace(t.text); err != nil {
 		return mistake(t.at, "%v", err)
-	case len(pattern.tokens) == 0:
-		return mistake(t.at, "a path names a field, such as /status")
-	case slices.Contains(pattern.any, true):
-		return mistake(t.at, "a condition looks at one place; * isn't possible here")
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -160,4 +161,60 @@ func short(s string) string {
 		return s[:60] + "…"
 	}
 	return s
+}
+
+// Value reads a value as expressions have them; false after a problem.
+func (r *Reader) Value(n *yaml.Node) (Value, bool) {
+	if !r.plain(n) {
+		return Value{}, false
+	}
+	if n.Kind == yaml.ScalarNode {
+		v := word(n.Value)
+		switch {
+		case n.Tag == "!!str":
+			v = textValue(n.Value)
+		case n.Tag == "!!null":
+			v = Value{kind: kindNull}
+		case n.Tag == "!!bool":
+			v = word(strings.ToLower(n.Value))
+		}
+		switch {
+		case v.kind == kindText && n.Tag != "!!str":
+			r.Node(n, "%s is %s that has to be written otherwise; a text has to be in quotes", short(n.Value), shape(n))
+			return Value{}, false
+		case v.kind == kindText && len(v.text) > maxLiteral:
+			r.Node(n, "a text has at most %d bytes", maxLiteral)
+			return Value{}, false
+		}
+		return v, true
+	}
+	r.Node(n, "this is %s; it has to be a value", shape(n))
+	return Value{}, false
+}
+
+// Path reads the path of one place, "" after a problem.
+func (r *Reader) Path(n *yaml.Node, what string) string {
+	s := r.Text(n, what)
+	if s == "" {
+		return ""
+	}
+	if err := OnePlace(s); err != nil {
+		r.Node(n, "%v", err)
+		return ""
+	}
+	return s
+}
+
+// OnePlace refuses a path that doesn't name one field. The error is for people.
+func OnePlace(path string) error {
+	p, err := ParsePattern(path)
+	switch {
+	case err != nil:
+		return err
+	case p.Len() == 0:
+		return errors.New("a path names a field, such as /status")
+	case slices.Contains(p.any, true):
+		return errors.New("this looks at one place; * isn't possible here")
+	}
+	return nil
 }

@@ -174,6 +174,17 @@ func (v Value) Same(other Value) bool {
 	return v.text == other.text
 }
 
+// Among reports whether a value is one of a list, in which null stands for a
+// place that isn't there as well.
+func (v Value) Among(list []Value) bool {
+	for _, l := range list {
+		if order, ok := v.compare(l); ok && order == 0 || l.kind == kindNull && !v.Exists() {
+			return true
+		}
+	}
+	return false
+}
+
 // Size returns the bytes of memory that the value holds, about.
 func (v Value) Size() int { return 72 + len(v.text) }
 

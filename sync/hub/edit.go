@@ -90,6 +90,9 @@ func (d *document) edit(e *Edit, settled func(error)) (edited Edited, err error)
 	if e.Heads != nil && !slices.Equal(heads, sortedHeads(e.Heads)) {
 		return edited, ErrHeads
 	}
+	if e.Last != nil && d.unfit != nil {
+		return edited, fmt.Errorf("read document %s: %w", d.key.Document, d.unfit)
+	}
 	if err := d.absent(e.Records); err != nil {
 		return edited, err
 	}
