@@ -35,6 +35,7 @@ type document struct {
 	ops         *crdt.OpSet  // what graph's changes have built, staged ones included; nil = not in memory
 	watcher     Watcher      // of ops; nil if nobody watches
 	diff        *crdt.Diff   // of the last change to ops, for guards and derivations
+	looks       int          // at all heads and actors, which tests bound
 	derived     Derivation   // of ops, for the type derivedKind; nil if nothing is derived, or not yet
 	unfit       error        // why the stored changes give no op set
 	orphans     *crdt.Orphans

@@ -36,7 +36,8 @@ func (r run) write(key store.DocKey, received time.Time) store.Append {
 type staging struct {
 	document   *document
 	received   time.Time
-	guard      Guard // nil = changes aren't judged
+	guard      Guard   // nil = changes aren't judged
+	now        *moment // nil = no change has come yet
 	runs       []run
 	violations []Violation
 	answered   bool       // by a change of the guard's
@@ -129,6 +130,9 @@ func (s *staging) admit(from sender, c *crdt.Change) error {
 	}
 	a := Applied{Key: d.key, Type: d.kind, Ref: d.ref, Change: c, Graph: d.graph, Content: d.ops, Received: s.received,
 		User: from.user, Device: from.device}
+	if s.now == nil {
+		s.look()
+	}
 	before := s.beforeDiff(&a)
 	if err := d.ops.Apply(c, a.Diff); err != nil {
 		return err
@@ -137,16 +141,16 @@ func (s *staging) admit(from sender, c *crdt.Change) error {
 	if err != nil {
 		panic(err) // Check has let it pass
 	}
-	heads := d.graph.StagedHeads()
+	s.now.pass(c, s.guard != nil)
 	if n := len(s.runs); n == 0 || s.runs[n-1].sender != from {
 		s.runs = append(s.runs, run{sender: from, first: index})
 	}
 	last := &s.runs[len(s.runs)-1]
-	last.changes, last.heads = append(last.changes, c), heads
+	last.changes, last.heads = append(last.changes, c), s.now.heads
 	if d.watcher == nil && s.guard == nil && s.transition == nil {
 		return nil
 	}
-	a.Index, a.Current, a.Roles = index, len(heads) == 1, from.roleList()
+	a.Index, a.Current, a.Roles = index, len(s.now.heads) == 1, from.roleList()
 	return s.tell(a, before)
 }
 

@@ -3,18 +3,51 @@ package hub
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"concord/crdt"
 	"concord/store"
 )
 
+// moment is a document between two changes that are staged. It goes on with each
+// of them: to work it out takes a look at all heads and actors.
+type moment struct {
+	heads []crdt.Hash // sorted; never modified
+	view  crdt.View   // of what is there, whatever comes later; only while a guard judges
+}
+
+// look works out the moment at which a staging begins.
+func (s *staging) look() {
+	d := s.document
+	d.looks++
+	s.now = &moment{heads: d.graph.StagedHeads()}
+	if s.guard != nil {
+		s.now.view = d.ops.At(d.graph.StagedClock())
+	}
+}
+
+// pass takes the moment past a change that was applied.
+func (m *moment) pass(c *crdt.Change, judged bool) {
+	heads := append(make([]crdt.Hash, 0, len(m.heads)+1), m.heads...)
+	for _, h := range c.Deps {
+		if i, ok := slices.BinarySearchFunc(heads, h, crdt.Hash.Compare); ok {
+			heads = slices.Delete(heads, i, i+1)
+		}
+	}
+	i, _ := slices.BinarySearchFunc(heads, c.Hash, crdt.Hash.Compare)
+	m.heads = slices.Insert(heads, i, c.Hash)
+	if judged {
+		m.view = m.view.With(c)
+	}
+}
+
 // beforeDiff prepares what guards and derivations need to know of a change that
 // is about to be applied, and returns the content before it for guards.
 func (s *staging) beforeDiff(a *Applied) (before crdt.View) {
 	d := s.document
 	if s.guard != nil {
-		a.Before, before = d.graph.StagedHeads(), d.ops.At(d.graph.StagedClock())
+		a.Before, before = s.now.heads, s.now.view
 		s.transit(before)
 	} else {
 		s.transit(d.ops.View())
