@@ -3,11 +3,13 @@ package store
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -179,6 +181,62 @@ func BenchmarkSnapshot(b *testing.B) {
 			}
 			b.ReportMetric(float64(usual.Microseconds())/1000, "usual-ms")
 			b.ReportMetric(float64(worst.Microseconds())/1000, "worst-ms")
+		})
+	}
+}
+
+// BenchmarkWipe purges a document of 64 MiB while another one's writer appends, each time when the change before is durable
+// and a pause is over, and reports how long that one waits, beside what it waits before the purge.
+func BenchmarkWipe(b *testing.B) {
+	for name, pause := range map[string]time.Duration{"none": time.Hour, "pause=0": 0, "pause=5ms": 5 * time.Millisecond} {
+		b.Run("writer/"+name, func(b *testing.B) {
+			var usual, beside []time.Duration
+			var took time.Duration
+			for b.Loop() {
+				s := open(b, b.TempDir(), Options{})
+				d := doc("acme", 1)
+				rng := newRand(b, 10)
+				for first := uint64(0); first < 64<<20/3000; first += 100 {
+					mustPut(b, s, secretAppend(rng, d, first, slices.Repeat([]int{3000}, 100)...))
+				}
+				next := uint64(0)
+				edit := func() time.Duration {
+					start := time.Now()
+					mustPut(b, s, appendOf(doc("acme", 2), next, 1))
+					next++
+					return time.Since(start)
+				}
+				for range 200 {
+					usual = append(usual, edit())
+				}
+				start := time.Now()
+				purge(b, s, d, purgeOf)
+				wiped := make(chan error, 1)
+				go func() { wiped <- s.AwaitWipe(context.Background(), d) }()
+				for len(wiped) == 0 {
+					select {
+					case err := <-wiped:
+						wiped <- err
+						continue
+					case <-time.After(pause):
+					}
+					beside = append(beside, edit())
+				}
+				took += time.Since(start)
+				if err := errors.Join(<-wiped, s.Close()); err != nil {
+					b.Error(err)
+				}
+			}
+			report := func(name string, waits []time.Duration) {
+				slices.Sort(waits)
+				if n := len(waits); n > 0 {
+					b.ReportMetric(float64(waits[n/2].Microseconds())/1000, name+"-p50-ms")
+					b.ReportMetric(float64(waits[n*99/100].Microseconds())/1000, name+"-p99-ms")
+				}
+			}
+			report("usual", usual)
+			report("beside", beside)
+			b.ReportMetric(took.Seconds()/float64(b.N), "wipe-s")
 		})
 	}
 }

@@ -46,6 +46,12 @@ func (s *Store) submit(ctx context.Context, size int, apply func(*batch) error, 
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.submitted = time.Now()
+	return s.enqueue(w)
+}
+
+// enqueue queues a write that has room. The caller holds mu.
+func (s *Store) enqueue(w *write) error {
 	if err := s.refusal(); err != nil {
 		s.space.Release(w.size)
 		return err
@@ -80,6 +86,9 @@ func (s *Store) runCommitter() {
 		}
 		group := s.queue
 		s.queue = spare[:0]
+		if len(group) > 0 && s.late != nil {
+			group, s.late = append(group, s.late), nil
+		}
 		s.mu.Unlock()
 		if len(group) == 0 {
 			s.finish(nil, nil)

@@ -267,7 +267,7 @@ func TestCheckComparesNumbers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := spoiled.write(func(b *batch) error { spoil(b); return nil }); err != nil {
+		if err := spoiled.writeLate(func(b *batch) error { spoil(b); return nil }); err != nil {
 			t.Fatal(err)
 		}
 		if err := spoiled.Close(); err != nil {
@@ -285,7 +285,7 @@ func TestDamagedCounter(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, Options{})
 	mustPutRecords(t, s, "acme", []Record{event(0, "a")})
-	if err := s.write(func(b *batch) error {
+	if err := s.writeLate(func(b *batch) error {
 		b.put(countersBucket, counterKey{1, eventsBucket}.bytes(), []byte("7"))
 		return nil
 	}); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -48,6 +49,9 @@ type Options struct {
 	// but not change them, and must not block. It can be called before Open has returned. Nil means never.
 	OnNumbered func(company string, t Table, first uint64, values [][]byte)
 
+	// Logger is told what a wipe of purged documents meets; nobody waits for these. Nil means nobody.
+	Logger *slog.Logger
+
 	// Now is the clock that expires revocations. Nil means time.Now.
 	Now func() time.Time
 
@@ -59,7 +63,8 @@ type Options struct {
 type commitHooks struct {
 	before, after func() error
 
-	keepFree bool // leaves out what overwrites free pages, as if that were faulty
+	busy     func() bool // tells a wipe that others have freed pages
+	keepFree bool        // leaves out what overwrites free pages, as if that were faulty
 }
 
 func (o Options) withDefaults() Options {
@@ -68,6 +73,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.RejectionLimit == 0 {
 		o.RejectionLimit = 1000
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -94,15 +102,17 @@ type Store struct {
 	snapshots *semaphore.Weighted // one for each PutSnapshot, all for a backup
 	readOnly  bool
 
-	mu       sync.Mutex // guards the following fields
-	work     sync.Cond  // queue, closing
-	notify   sync.Cond  // finished, stopped
-	queue    []*write   // submitted, in order
-	finished []*write   // committed or failed, callbacks not called
-	closing  bool
-	stopped  bool  // the committer has returned
-	failure  error // wraps ErrFailed
-	stats    Stats
+	mu        sync.Mutex // guards the following fields
+	work      sync.Cond  // queue, closing
+	notify    sync.Cond  // finished, stopped
+	queue     []*write   // submitted, in order
+	late      *write     // goes with the next of these; see writeLate
+	finished  []*write   // committed or failed, callbacks not called
+	submitted time.Time  // latest write that wasn't late
+	closing   bool
+	stopped   bool  // the committer has returned
+	failure   error // wraps ErrFailed
+	stats     Stats
 
 	generation uint32 // highest one given to a snapshot
 

@@ -380,7 +380,7 @@ func TestWipeAwaitsReaders(t *testing.T) {
 	closeAndCheck(t, s, dir)
 }
 
-// TestWipeBesideAWriter has another write commit between any two of the wipe's, and free pages each time.
+// TestWipeBesideAWriter writes without a pause beside a wipe, and frees pages each time.
 func TestWipeBesideAWriter(t *testing.T) {
 	rng := newRand(t, 7)
 	dir := t.TempDir()

@@ -7,7 +7,7 @@ import (
 // So much one write deletes of a purged document.
 const (
 	purgeRecords = 1000
-	purgeBytes   = writeStep
+	purgeBytes   = writeStep / 8
 )
 
 // newWipe plans how many of a document's windows are kept. Damaged records are no reason not to purge it.

@@ -37,7 +37,7 @@ func (s *Store) sweepTable(def *bucket, company uint32, purged map[string]bool) 
 			return err
 		})
 		if err == nil && len(found) > 0 {
-			err = s.write(func(b *batch) error { return b.deleteDying(def, found) })
+			err = s.writeLate(func(b *batch) error { return b.deleteDying(def, found) })
 		}
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -116,7 +117,8 @@ func (s *Store) Tombstones(company string, after id.DocumentID, fn func(id.Docum
 }
 
 // AwaitWipe waits until nothing of a purged document's content is in the file. It returns ErrNotFound for a document
-// that wasn't purged, and ErrClosed, ErrFailed or ErrReadOnly when the wipe doesn't go on.
+// that wasn't purged, ErrCorrupt for one with a damaged record, and ErrClosed, ErrFailed or ErrReadOnly when the wipe
+// doesn't go on.
 func (s *Store) AwaitWipe(ctx context.Context, key DocKey) error {
 	for {
 		round := s.wiper.finished()
@@ -156,7 +158,7 @@ func (s *Store) wiped(key DocKey) (wiped bool, err error) {
 		if _, ok, err = r.get(wipesBucket, k); err == nil && !ok {
 			err = wipesBucket.corrupt(k, "record is missing")
 		}
-		return err
+		return errors.Join(err, s.wiper.gaveUp(k))
 	})
 	return wiped, err
 }

@@ -23,15 +23,18 @@ import (
 //     there is anything in these, filler is written until they are used too.
 //   - Then the filler is deleted.
 //
-// What is written are as many bytes as were free, in small writes between those of others.
+// What is written are as many bytes as were free, in small writes that go with those of others.
+//
+// That the count of free pages is true follows from how the file was opened, see verifyPages: bbolt takes only what is in
+// use off the list of free pages, and panics over a page that it would free twice.
 
 const (
-	// fillPages is how many pages of filler one write has, so that others wait only a little for it.
-	fillPages = 64
+	// fillPages is how many pages of filler one write has: others wait for it.
+	fillPages = 32
 	// maxSlack bounds how much longer a wipe makes the file, in pages.
 	maxSlack = 4096
 	// clearRecords is how many records of filler one write deletes.
-	clearRecords = 1000
+	clearRecords = 200
 	// fillerPerPage is how many records share a page of filler: bbolt puts no fewer on pages that it splits.
 	fillerPerPage = 2
 	// maxWipes is how many documents one round wipes.
@@ -68,27 +71,59 @@ func (s *Store) wipe() (bool, error) {
 	if err != nil || len(keys) == 0 {
 		return false, err
 	}
-	for _, key := range keys {
-		for more := true; more; {
-			if err := s.write(func(b *batch) (err error) {
-				more, err = b.purgeStep(key)
-				return err
-			}); err != nil {
-				return false, fmt.Errorf("delete purged document %x: %w", key, err)
-			}
-		}
+	if keys, err = s.deletePurged(keys); err != nil || len(keys) == 0 {
+		return err == nil, err
 	}
 	if err := s.sweep(keys); err != nil {
 		return false, fmt.Errorf("delete records of purged documents: %w", err)
 	}
-	if err := s.overwrite(); err != nil {
-		return false, fmt.Errorf("wipe purged documents: %w", err)
+	for done := false; !done; {
+		if done, err = s.overwrite(); err != nil {
+			return false, fmt.Errorf("wipe purged documents: %w", err)
+		}
+		if !done {
+			s.o.Logger.Info("wipe goes on later, others free too many pages", "documents", len(keys), "pause", wipePause)
+			if err := s.wiper.pause(); err != nil {
+				return false, err
+			}
+		}
 	}
 	now := s.o.Now()
-	return true, s.write(func(b *batch) error { return b.putWiped(keys, now) })
+	return true, s.writeLate(func(b *batch) error { return b.putWiped(keys, now) })
 }
 
-// wipes returns the first purged documents that aren't wiped.
+// deletePurged deletes the records of purged documents, and returns the keys of those where that could be done: what is
+// damaged keeps no other document from being wiped.
+func (s *Store) deletePurged(keys [][]byte) (deleted [][]byte, err error) {
+	for _, key := range keys {
+		err := s.deleteRecords(key)
+		switch {
+		case err == nil:
+			deleted = append(deleted, key)
+		case errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrFailed):
+			s.o.Logger.Error("purged document isn't wiped before the next start", "error", err)
+			s.wiper.giveUp(key, err)
+		default:
+			return nil, err
+		}
+	}
+	return deleted, nil
+}
+
+func (s *Store) deleteRecords(key []byte) error {
+	for more := true; more; {
+		err := s.writeLate(func(b *batch) (err error) {
+			more, err = b.purgeStep(key)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("delete purged document %x: %w", key, err)
+		}
+	}
+	return nil
+}
+
+// wipes returns the first purged documents that aren't wiped, and can be.
 func (s *Store) wipes() (keys [][]byte, err error) {
 	err = s.view(nil, func(r reader) error {
 		bk, err := r.bucket(wipesBucket)
@@ -97,7 +132,9 @@ func (s *Store) wipes() (keys [][]byte, err error) {
 		}
 		c := bk.Cursor()
 		for k, _ := c.First(); k != nil && len(keys) < maxWipes; k, _ = c.Next() {
-			keys = append(keys, bytes.Clone(k))
+			if s.wiper.gaveUp(k) == nil {
+				keys = append(keys, bytes.Clone(k))
+			}
 		}
 		return nil
 	})
@@ -107,50 +144,49 @@ func (s *Store) wipes() (keys [][]byte, err error) {
 	return keys, nil
 }
 
-// overwrite has every page written that is free when it is called.
-func (s *Store) overwrite() error {
+// overwrite has every page written that is free when it is called. It returns false when it ended before that.
+func (s *Store) overwrite() (done bool, err error) {
 	// The pages that the last deletion has freed are to be older than the oldest read transaction.
 	f := &filling{}
-	if err := s.write(func(b *batch) error { return b.putFiller(1) }); err != nil {
-		return err
+	if err := s.writeLate(func(b *batch) error { return b.putFiller(1) }); err != nil {
+		return false, err
 	}
 	select {
 	case <-s.readers.turn():
 	case <-s.wiper.quit:
-		return ErrClosed
+		return false, ErrClosed
 	}
-	var err error
 	if f.end, err = s.dirtyEnd(); err != nil {
-		return err
+		return false, err
 	}
-	for err == nil && !f.full && !s.o.hooks.keepFree {
-		err = s.write(func(b *batch) error { return s.fill(b, f) })
-	}
-	if err != nil && !errors.Is(err, errEndless) {
-		return err
+	for !f.full && !f.over && !s.o.hooks.keepFree {
+		if err := s.writeLate(func(b *batch) error { return s.fill(b, f) }); err != nil {
+			return false, err
+		}
 	}
 	for more := true; more; {
-		if err := s.write(func(b *batch) (err error) {
+		if err := s.writeLate(func(b *batch) (err error) {
 			more, err = b.clearFiller()
 			return err
 		}); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return err
+	return !f.over, nil
 }
 
-// errEndless is returned for free pages that don't get fewer, whatever is written.
-var errEndless = fmt.Errorf("the file's free pages don't get fewer: %w", ErrCorrupt)
-
-// maxFiller is how many pages of filler are written beyond twice what is free at first: others free pages meanwhile.
-// A damaged file may have free pages that are never used.
-const maxFiller = 64 << 10
+// Others free pages while filler is written. It is deleted again, and written anew after a pause, when there are
+// maxFiller pages of it beyond twice what was free at first: so the file doesn't grow much.
+const (
+	maxFiller = 16 << 10
+	wipePause = time.Minute
+)
 
 // filling is the state of one overwrite.
 type filling struct {
 	emptied bool  // a commit has left no free page, since the old read transactions ended
 	full    bool  // and the file is in use up to end
+	over    bool  // all filler that may be is written
 	end     int64 // bytes
 	slack   int   // pages to write beyond those that seem to be free
 	most    int   // pages that may be written; 0 = not known yet
@@ -167,8 +203,8 @@ func (s *Store) fill(b *batch, f *filling) error {
 	if f.most == 0 {
 		f.most = 2*pages + maxFiller
 	}
-	if f.written > f.most {
-		return errEndless
+	if f.over = f.written > f.most; f.over {
+		return nil
 	}
 	if pages < fillPages {
 		// This commit may use more free pages than were counted: those that the one before it has freed.
@@ -176,7 +212,10 @@ func (s *Store) fill(b *batch, f *filling) error {
 		pages += f.slack
 	}
 	// What others commit next frees pages again.
-	b.committed = append(b.committed, func() { f.emptied = f.emptied || s.db.Stats().FreePageN == 0 })
+	b.committed = append(b.committed, func() {
+		busy := s.o.hooks.busy != nil && s.o.hooks.busy()
+		f.emptied = f.emptied || !busy && s.db.Stats().FreePageN == 0
+	})
 	pages = min(pages, max(fillPages, f.slack))
 	f.written += pages
 	return b.putFiller(pages)

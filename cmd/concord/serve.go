@@ -119,7 +119,7 @@ func openNode(ctx context.Context, cfg config.Serve, rules *guard.Rules, log *sl
 	if err != nil {
 		return nil, fmt.Errorf("--trusted-proxies (CONCORD_TRUSTED_PROXIES): %w", err)
 	}
-	st, err := store.Open(cfg.Data, store.Options{OnFailure: fail})
+	st, err := store.Open(cfg.Data, store.Options{OnFailure: fail, Logger: log})
 	if err != nil {
 		return nil, dataAdvice(err, cfg.Data)
 	}
