@@ -66,28 +66,28 @@ func newsOf(r *Record, ref string, sides []Value, by string) news {
 // tell returns the events of one type that go to the company, to those who look
 // at the document, and to some users. An event that would be too large tells
 // less.
-func (n news) tell(company, name string, users []string, at time.Time) (all []store.Record) {
-	e := events.Event{Type: name, Time: at, Document: n.Document}
-	if _, err := events.ParseRoom(events.UserRoom(n.By)); err == nil {
+func (n news) tell(company, name string, users []string, at time.Time) []store.Record {
+	e := events.Event{Type: name, Time: at, Document: n.Document, Data: mustJSON(n)}
+	if isRoom(events.UserRoom(n.By)) {
 		e.From = n.By
 	}
 	rooms := []string{events.CompanyRoom(company), events.DocumentRoom(n.Document)}
 	for _, u := range users {
 		rooms = append(rooms, events.UserRoom(u))
 	}
-	e.Data = mustJSON(n)
-	for _, room := range rooms {
-		e.ID, e.Room = events.NewID(at), room
-		r, err := e.Record()
-		for level := 1; errors.Is(err, events.ErrTooLarge) && level <= 2; level++ {
-			e.Data = mustJSON(n.less(level))
-			r, err = e.Record()
-		}
-		if err == nil { // else the room is one that nobody can be in
-			all = append(all, r)
-		}
+	rooms = slices.DeleteFunc(rooms, func(room string) bool { return !isRoom(room) })
+	records, err := e.Records(rooms...)
+	for level := 1; errors.Is(err, events.ErrTooLarge) && level <= 2; level++ {
+		e.Data = mustJSON(n.less(level))
+		records, err = e.Records(rooms...)
 	}
-	return all
+	return records // none if even the least is too large
+}
+
+// isRoom tells whether anybody can be in a room: names may be too long.
+func isRoom(room string) bool {
+	_, err := events.ParseRoom(room)
+	return err == nil
 }
 
 // less leaves out what may be long.

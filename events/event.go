@@ -63,10 +63,37 @@ func (e Event) Record() (store.Record, error) {
 	return store.Record{Table: store.TableEvents, Next: true, Value: v}, nil
 }
 
+// Records is Record for several rooms, with a fresh ID for each.
+func (e Event) Records(rooms ...string) ([]store.Record, error) {
+	data, err := compact(e.Data)
+	if err != nil {
+		return nil, fmt.Errorf("record event %q: %w", clip(e.Type), err)
+	}
+	records := make([]store.Record, len(rooms))
+	for i, room := range rooms {
+		e.ID, e.Room = NewID(e.Time), room
+		v, err := e.encodeWith(data)
+		if err != nil {
+			return nil, fmt.Errorf("record event %q: %w", clip(e.Type), err)
+		}
+		records[i] = store.Record{Table: store.TableEvents, Next: true, Value: v}
+	}
+	return records, nil
+}
+
 func clip(s string) string { return s[:min(len(s), MaxType)] }
 
 // encode returns the event's value in the table.
 func (e *Event) encode() ([]byte, error) {
+	data, err := compact(e.Data)
+	if err != nil {
+		return nil, err
+	}
+	return e.encodeWith(data)
+}
+
+// encodeWith is encode with the data as compact returns it.
+func (e *Event) encodeWith(data []byte) ([]byte, error) {
 	u, err := ulid.ParseStrict(e.ID)
 	if err != nil {
 		return nil, fmt.Errorf("ID is no ULID: %w", ErrInvalid)
@@ -83,10 +110,6 @@ func (e *Event) encode() ([]byte, error) {
 		return nil, fmt.Errorf("time is beyond the years 1970 to 9999: %w", ErrInvalid)
 	case len(e.From) > maxName || !utf8.ValidString(e.From):
 		return nil, fmt.Errorf("from has %d bytes, at most %d of UTF-8 are allowed: %w", len(e.From), maxName, ErrInvalid)
-	}
-	data, err := compact(e.Data)
-	if err != nil {
-		return nil, err
 	}
 	name := room.String()
 	v := make([]byte, 0, eventFixed+5+len(e.Type)+len(name)+len(e.From)+len(data))

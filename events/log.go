@@ -38,6 +38,8 @@ type Options struct {
 
 	// Memory is how many bytes of a company's newest events are kept at hand while anybody listens. Zero means 1 MiB.
 	Memory int
+
+	gather time.Duration // of acknowledgements and receipts; zero means ackEvery
 }
 
 // withDefaults fills in what is zero.
@@ -50,6 +52,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.gather == 0 {
+		o.gather = ackEvery
 	}
 	if o.Memory == 0 {
 		o.Memory = 1 << 20

@@ -78,7 +78,7 @@ func (n *node) told(f *Feed, name string, v any) {
 }
 
 func TestReceipts(t *testing.T) {
-	n := start(t, Options{})
+	n := start(t, Options{gather: time.Hour})
 	publisher, _ := n.join(listener("billing", "server"), Start{Filter: []string{typeReceipt}})
 	phone, _ := n.join(alice, Start{Filter: []string{"notification:new"}})
 	tablet, _ := n.join(listener("alice", "tablet"), Start{Filter: []string{"notification:new"}})
@@ -139,7 +139,7 @@ func TestReceipts(t *testing.T) {
 }
 
 func TestWhoMayAskForReceipts(t *testing.T) {
-	n := start(t, Options{TTL: time.Hour})
+	n := start(t, Options{TTL: time.Hour, gather: time.Hour})
 	answer := n.publish("billing", "", note("company:acme", "without"), with(note("company:acme", "with")))
 	for _, test := range []struct {
 		company, event, by string
@@ -168,7 +168,7 @@ func TestWhoMayAskForReceipts(t *testing.T) {
 
 // What was handed out before a restart, and is acknowledged after it, counts as delivered.
 func TestDeliveryAcrossRestart(t *testing.T) {
-	n := start(t, Options{})
+	n := start(t, Options{gather: time.Hour})
 	f, joined := n.join(alice, Start{})
 	n.ack(alice, joined.Cursor)
 	one := n.publish("billing", "", with(note("company:acme", "one")))[0].ID
@@ -194,7 +194,7 @@ func TestDeliveryAcrossRestart(t *testing.T) {
 
 // What is read on one device shows on the other, live and later, once.
 func TestReadOnOneDeviceShowsOnTheOther(t *testing.T) {
-	n := start(t, Options{})
+	n := start(t, Options{gather: time.Hour})
 	tablet, _ := n.join(listener("alice", "tablet"), Start{Filter: []string{typeRead}})
 	others, _ := n.join(listener("bob", "phone"), Start{Filter: []string{typeRead}})
 	a, b := NewID(testTime), n.publish("billing", "", note("company:acme", "one"))[0].ID
@@ -233,7 +233,7 @@ func TestReadOnOneDeviceShowsOnTheOther(t *testing.T) {
 
 // Only who may open a document tells that its events were read.
 func TestReadingNeedsTheDocument(t *testing.T) {
-	n := start(t, Options{})
+	n := start(t, Options{gather: time.Hour})
 	n.addDocument(doc(1))
 	x := n.publish("billing", "", with(note(DocumentRoom(doc(1)), "about it")))[0].ID
 	who := alice
@@ -263,7 +263,7 @@ func TestReadingNeedsTheDocument(t *testing.T) {
 
 // A publisher is told at most a flush's worth at once, however many have got an event, and what waits is bounded.
 func TestReceiptsAreBounded(t *testing.T) {
-	n := start(t, Options{})
+	n := start(t, Options{gather: time.Hour})
 	publisher, _ := n.join(listener("billing", "server"), Start{Filter: []string{typeReceipt}})
 	x := n.publish("billing", "", with(note("company:acme", "one")))[0].ID
 	for i := range 700 {
@@ -319,4 +319,24 @@ func mustValue(t testing.TB, event string) []byte {
 		t.Fatal(err)
 	}
 	return value
+}
+
+// The publisher is told without anybody's doing.
+func TestReceiptsAreTold(t *testing.T) {
+	n := start(t, Options{gather: time.Millisecond})
+	publisher, _ := n.join(listener("billing", "server"), Start{Filter: []string{typeReceipt}})
+	f, _ := n.join(alice, Start{})
+	x := n.publish("billing", "", with(note("user:alice", "one")))[0].ID
+	_, cursor := n.read(f, 1)
+	var got receiptData
+	n.ack(alice, cursor)
+	n.told(publisher, typeReceipt, &got)
+	if got.Event != x || len(got.Delivered) != 1 {
+		t.Errorf("told: %+v", got)
+	}
+	n.seen(alice, x)
+	n.told(publisher, typeReceipt, &got)
+	if got.Event != x || len(got.Read) != 1 {
+		t.Errorf("told: %+v", got)
+	}
 }

@@ -123,7 +123,7 @@ func (l *Log) run() {
 			l.trim()
 		case <-l.acking:
 			select {
-			case <-time.After(ackEvery):
+			case <-time.After(l.o.gather):
 			case <-l.quit:
 			}
 			l.flushAcks()
@@ -139,5 +139,5 @@ func (l *Log) run() {
 	}
 }
 
-// ackEvery is for how long acknowledgements gather.
+// ackEvery is for how long acknowledgements and receipts gather.
 const ackEvery = time.Second
