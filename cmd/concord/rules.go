@@ -1,17 +1,26 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"sync"
 
 	"concord/conflict/guard"
+	"concord/events/derive"
 	"concord/internal/rules"
 )
 
+// rulesFile is what a rules file says.
+type rulesFile struct {
+	guards *guard.Rules
+	events *derive.Rules
+}
+
 // readRules reads a rules file; nil for none.
-func readRules(file string) (*guard.Rules, error) {
+func readRules(file string) (*rulesFile, error) {
 	if file == "" {
 		return nil, nil
 	}
@@ -24,12 +33,17 @@ func readRules(file string) (*guard.Rules, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--rules (CONCORD_RULES): %w", err)
 	}
-	return guard.Parse(file, b)
+	r := rules.Open(file, b)
+	read := &rulesFile{guards: guard.Read(r), events: derive.Read(r)}
+	if err := r.Err(); err != nil {
+		return nil, err
+	}
+	return read, nil
 }
 
 // explainRules says what a rules file means, or what is wrong with it.
 func explainRules(file string, s streams) error {
-	guards, err := readRules(file)
+	read, err := readRules(file)
 	if wrong := (*rules.Error)(nil); errors.As(err, &wrong) {
 		fmt.Fprintln(s.err, wrong)
 		return errReported
@@ -37,5 +51,20 @@ func explainRules(file string, s streams) error {
 	if err != nil {
 		return err
 	}
-	return guards.Explain(s.out, file)
+	if err := read.guards.Explain(s.out, file); err != nil {
+		return err
+	}
+	fmt.Fprintln(s.out)
+	return read.events.Explain(s.out, file)
+}
+
+// runDeriver has updates told that were put off, until stop is called.
+func runDeriver(d *derive.Deriver, editor derive.Editor) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { d.Run(ctx, editor) })
+	return func() {
+		cancel()
+		running.Wait()
+	}
 }

@@ -15,6 +15,7 @@ import (
 	"concord/conflict"
 	"concord/conflict/guard"
 	"concord/crdt"
+	"concord/events/derive"
 	"concord/internal/api"
 	"concord/internal/auth"
 	"concord/internal/config"
@@ -107,10 +108,12 @@ type node struct {
 	hub      *hub.Hub
 	operator *operator.Server
 	api      *api.Server
+
+	stopDeriver func()
 }
 
 // openNode joins the parts. fail ends the process when a commit fails.
-func openNode(ctx context.Context, cfg config.Serve, rules *guard.Rules, log *slog.Logger, fail context.CancelCauseFunc) (_ *node, err error) {
+func openNode(ctx context.Context, cfg config.Serve, rules *rulesFile, log *slog.Logger, fail context.CancelCauseFunc) (_ *node, err error) {
 	origins, err := auth.ParseOrigins(cfg.AllowOrigin)
 	if err != nil {
 		return nil, fmt.Errorf("--allow-origin (CONCORD_ALLOW_ORIGIN): %w", err)
@@ -145,10 +148,21 @@ func openNode(ctx context.Context, cfg config.Serve, rules *guard.Rules, log *sl
 		}
 	}()
 	options := hubOptions(cfg, verifier, revocations, log)
-	guards := guard.New(rules)
-	if rules != nil {
+	if rules == nil {
+		rules = new(rulesFile)
+	} else {
+		log.Info("rules", "file", cfg.Rules, "guards", len(rules.guards.Guards), "events", len(rules.events.Events))
+	}
+	guards := guard.New(rules.guards)
+	if rules.guards != nil {
 		options.Guards = guards
-		log.Info("guards", "file", cfg.Rules, "count", len(rules.Guards))
+	}
+	deriver, err := derive.Open(rules.events, st, derive.Options{Logger: log})
+	if err != nil {
+		return nil, err
+	}
+	if rules.events != nil {
+		options.Deriver = deriver
 	}
 	pool, stats, err := openPool(cfg, st, log)
 	if err != nil {
@@ -180,7 +194,7 @@ func openNode(ctx context.Context, cfg config.Serve, rules *guard.Rules, log *sl
 	}
 	server := api.New(api.Options{
 		Hub: h, Store: st, Snapshots: stats,
-		Documents: documents.New(h, st, documents.Options{PurgeRecords: ledger.PurgeRecords, Logger: log}),
+		Documents: documents.New(h, st, documents.Options{PurgeRecords: ledger.PurgeRecords, Deleted: deriver.Deleted, Logger: log}),
 		Conflicts: ledger, Resolver: conflict.NewResolver(ledger, h, nil), Proposals: guard.NewProposals(guards, ledger, h, nil),
 		Authenticator: auth.Authenticator{Verifier: verifier, Tickets: auth.NewTickets(auth.TicketOptions{Revocations: revocations})},
 		Revocations:   revocations,
@@ -198,7 +212,7 @@ func openNode(ctx context.Context, cfg config.Serve, rules *guard.Rules, log *sl
 		h.Close()
 		return nil, err
 	}
-	return &node{operator: socket, cfg: cfg, log: log, store: st, pool: pool, verifier: verifier, presence: tracker, hub: h, api: server}, nil
+	return &node{operator: socket, cfg: cfg, log: log, store: st, pool: pool, verifier: verifier, presence: tracker, hub: h, stopDeriver: runDeriver(deriver, h), api: server}, nil
 }
 
 // openPool starts what writes snapshots; nil when nothing is to.
@@ -290,6 +304,7 @@ func (n *node) run(ctx context.Context, listener net.Listener) error {
 	}
 	_ = server.Close()
 	n.operator.Close()
+	n.stopDeriver()
 	n.hub.Close()
 	if n.pool != nil {
 		n.pool.Close()

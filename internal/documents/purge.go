@@ -3,6 +3,7 @@ package documents
 import (
 	"context"
 	"errors"
+	"time"
 
 	"concord/internal/id"
 	"concord/store"
@@ -26,12 +27,13 @@ func (s *Service) Purge(ctx context.Context, c Caller, doc id.DocumentID, reason
 	if len(reason) > maxReason {
 		return Purged{}, refuse(ErrInput, "reason: at most %d bytes", maxReason)
 	}
-	records, err := s.purgeRecords(c.key(doc))
+	now := s.opts.Now()
+	records, err := s.purgeRecords(c, doc, now)
 	if err != nil {
 		return Purged{}, err
 	}
 	err = s.hub.Purge(ctx, c.key(doc), store.Purge{
-		By: c.User, At: s.opts.Now(), Reason: reason, Records: records,
+		By: c.User, At: now, Reason: reason, Records: records,
 		Audit: []store.AuditEntry{s.entry(c, store.ActionPurge, doc, map[string]string{"reason": reason})},
 	})
 	if err != nil && !errors.Is(err, store.ErrPurged) {
@@ -45,8 +47,9 @@ func (s *Service) Purge(ctx context.Context, c Caller, doc id.DocumentID, reason
 }
 
 // purgeRecords returns the records that go with a document though their keys
-// don't begin with it.
-func (s *Service) purgeRecords(key store.DocKey) ([]store.Record, error) {
+// don't begin with it, and those that tell that it goes.
+func (s *Service) purgeRecords(c Caller, doc id.DocumentID, now time.Time) ([]store.Record, error) {
+	key := c.key(doc)
 	var records []store.Record
 	if s.opts.PurgeRecords != nil {
 		var err error
@@ -57,6 +60,9 @@ func (s *Service) purgeRecords(key store.DocKey) ([]store.Record, error) {
 	docType, ref, err := s.keyOf(key)
 	if err == nil && docType != "" {
 		records = append(records, store.Record{Table: store.TableReferences, Key: keyText(docType, ref)})
+		if s.opts.Deleted != nil {
+			records = append(records, s.opts.Deleted(key, docType, c.User, now)...)
+		}
 	}
 	return records, err
 }

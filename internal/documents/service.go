@@ -48,6 +48,10 @@ type Options struct {
 	// document and whose keys don't begin with it. nil = there are none.
 	PurgeRecords func(company string, doc id.DocumentID) ([]store.Record, error)
 
+	// Deleted returns the records that tell of the deletion of a document, to be
+	// committed with it. nil = there are none.
+	Deleted func(key store.DocKey, docType, by string, at time.Time) []store.Record
+
 	Now    func() time.Time // nil = time.Now
 	Logger *slog.Logger     // nil discards
 }
