@@ -71,6 +71,8 @@ func Refusal(err error) error {
 		return err
 	case errors.Is(err, hub.ErrClosing), errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrFailed):
 		return refuse(ErrUnavailable, "the server is going down; try again in a moment")
+	case errors.Is(err, hub.ErrBusy):
+		return refuse(ErrUnavailable, "the server couldn't store changes of this document; try again in a moment")
 	case errors.As(err, &refusal) && refusal.Reason == crdt.ReasonLimit:
 		return refuse(ErrTooLarge, "this is too much for one change: %s; write it in several steps", refusal.Detail)
 	case errors.As(err, &refusal):

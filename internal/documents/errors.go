@@ -25,7 +25,7 @@ var (
 	ErrConflict = errors.New("conflict")
 	// ErrTooLarge is returned when the answer, or what a change would make, is over a limit.
 	ErrTooLarge = errors.New("too large")
-	// ErrUnavailable is returned while the server ends or has stopped writing.
+	// ErrUnavailable is returned while the server ends, or has stopped writing, all or one document.
 	ErrUnavailable = errors.New("unavailable")
 )
 

@@ -49,6 +49,33 @@ func (d *document) openContent(ctx context.Context) error {
 	}
 }
 
+// lockContent takes the document's lock when the op set is in memory. What is
+// given up in between is read again.
+func (d *document) lockContent(ctx context.Context) error {
+	for {
+		if err := d.openContent(ctx); err != nil {
+			return err
+		}
+		d.mu.Lock()
+		d.pins--
+		ok, err := d.hasContent()
+		if ok {
+			return nil
+		}
+		d.mu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// hasContent reports whether the document can take changes.
+func (d *document) hasContent() (ok bool, err error) {
+	defer d.guard(&err)
+	err = d.load()
+	return err == nil && (d.ops != nil || d.unfit != nil), err
+}
+
 type contentState int
 
 const (

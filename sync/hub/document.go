@@ -194,8 +194,7 @@ func (d *document) countHeld() {
 }
 
 // unload frees the op set, or if there is none the graph, of a document in which
-// nothing is under way. Orphans go with the graph: their senders are asked to
-// offer them again.
+// nothing is under way.
 func (d *document) unload() bool {
 	if !d.mu.TryLock() {
 		return false
@@ -210,6 +209,15 @@ func (d *document) unload() bool {
 		d.account()
 		return true
 	}
+	d.forgetGraph()
+	d.hub.stats.unloads.Add(1)
+	d.tidyLocked()
+	return true
+}
+
+// forgetGraph frees a document's graph. Orphans go with it: their senders are
+// asked to offer them again.
+func (d *document) forgetGraph() {
 	if d.orphans != nil && d.orphans.Len() > 0 {
 		for _, l := range d.links {
 			l.state.RequestReset()
@@ -217,9 +225,6 @@ func (d *document) unload() bool {
 		}
 	}
 	d.dropLocked()
-	d.hub.stats.unloads.Add(1)
-	d.tidyLocked()
-	return true
 }
 
 // busy reports whether something is under way that needs what is in memory.

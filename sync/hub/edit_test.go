@@ -13,6 +13,7 @@ import (
 	"concord/internal/id"
 	"concord/store"
 	"concord/sync/protocol"
+	"concord/sync/wire"
 )
 
 var office = Author{User: "olga", Device: "api"}
@@ -231,6 +232,78 @@ func TestEditCommitsRecordsWithIt(t *testing.T) {
 	}
 	if v, ok, err := r.store.Get("acme", note.Table, note.Key); err != nil || !ok || string(v) != "note" {
 		t.Errorf("note: %s %v %v", v, ok, err)
+	}
+}
+
+// An edit whose record somebody else writes first is refused and leaves no trace. Its document goes on, only what has
+// built on it has to come again.
+func TestLostRace(t *testing.T) {
+	r, s := newHookedRig(t, Options{})
+	a := r.connect(alice(), "a", "")
+	a.save(docA, "x")
+	a.quiet()
+	var held []func() error
+	// race has an edit wait for the store while another writes its record, and others build on it.
+	race := func(name string, others ...func() error) (lost error) {
+		held = nil
+		ref := store.Record{Table: store.TableReferences, Key: []byte("r\x00" + name), Value: docA[:], Absent: true}
+		submitted := make(chan struct{}, 2)
+		s.set(func(s *hookedStore) {
+			s.onAppend = func(_ store.Append, through func() error, _ func(error)) error {
+				held = append(held, through)
+				submitted <- struct{}{}
+				return nil
+			}
+		})
+		edits := append(others, func() error {
+			_, err := r.hub.Edit(t.Context(), keyOf(docA), Edit{By: office, Records: []store.Record{ref}, Write: put("lost", 1)})
+			return err
+		})
+		slices.Reverse(edits)
+		results := make([]chan error, len(edits))
+		for i, edit := range edits {
+			results[i] = make(chan error, 1)
+			go func() { results[i] <- edit() }()
+			<-submitted
+		}
+		s.set(func(s *hookedStore) { s.onAppend = nil })
+		if err := r.store.Put(t.Context(), "acme", []store.Record{ref}, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		for _, through := range held {
+			if err := through(); err != nil {
+				t.Error(err)
+			}
+		}
+		for i := range others {
+			if err := <-results[1+i]; !errors.Is(err, ErrBusy) {
+				t.Errorf("edit that has built on it: %v, want ErrBusy", err)
+			}
+		}
+		return <-results[0]
+	}
+	if err := race("1"); !errors.Is(err, store.ErrExists) {
+		t.Errorf("edit: %v, want ErrExists", err)
+	}
+	a.save(docA, "y")
+	if content, _ := r.json(docA); content != `{"x":1,"y":2}` {
+		t.Errorf("content %s", content)
+	}
+	if err := race("2", func() error {
+		_, err := r.hub.Edit(t.Context(), keyOf(docA), Edit{By: office, Write: put("z", 1)})
+		return err
+	}); !errors.Is(err, store.ErrExists) {
+		t.Errorf("edit: %v, want ErrExists", err)
+	}
+	if code, _ := a.closed(); code != wire.CloseTryLater {
+		t.Errorf("closed with %d", code)
+	}
+	waitFor(t, "end of the writes", func() bool {
+		_, err := r.hub.Edit(t.Context(), keyOf(docA), Edit{By: office, Write: put("z", 2)})
+		return err == nil || !errors.Is(err, ErrBusy)
+	})
+	if content, _ := r.json(docA); content != `{"x":1,"y":2,"z":2}` {
+		t.Errorf("content %s", content)
 	}
 }
 

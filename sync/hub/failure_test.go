@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -67,6 +68,10 @@ func TestFailedAppendLeavesNobodyWaiting(t *testing.T) {
 	early.request(docA)
 	if code, _ := early.closed(); code != wire.CloseTryLater {
 		t.Errorf("closed with %d", code)
+	}
+
+	if err := r.hub.Purge(t.Context(), keyOf(docA), purgeNow()); !errors.Is(err, ErrBusy) {
+		t.Errorf("purge: %v, want ErrBusy", err)
 	}
 
 	s.set(func(s *hookedStore) { s.onAppend = nil })

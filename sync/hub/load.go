@@ -19,7 +19,7 @@ func (d *document) load() error {
 		return nil
 	}
 	if d.appends > 0 {
-		return fmt.Errorf("read document %s: an abandoned write is still under way", d.key.Document)
+		return fmt.Errorf("read document %s: %w", d.key.Document, ErrBusy)
 	}
 	info, found, err := d.hub.store.Document(d.key)
 	if err != nil {

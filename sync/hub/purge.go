@@ -17,7 +17,7 @@ import (
 // open. Changes that are still on their way to the disk are deleted with it, and
 // what comes after that is refused with ErrPurged.
 //
-// The error is ErrNotFound or ErrPurged when there is no such document.
+// The error is ErrNotFound or ErrPurged when there is no such document, or ErrBusy.
 func (h *Hub) Purge(ctx context.Context, key store.DocKey, p store.Purge) error {
 	done, err := h.attend()
 	if err != nil {
@@ -60,7 +60,7 @@ func (d *document) lastMessage(settled chan<- error) error {
 	case d.purging:
 		return ErrPurged
 	case len(d.pending) == 0 && d.appends > 0:
-		return errors.New("an abandoned write is still under way")
+		return ErrBusy
 	}
 	d.purging = true
 	if len(d.pending) == 0 {

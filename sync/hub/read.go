@@ -66,15 +66,10 @@ func (d *document) reading() (Reading, error) {
 func (h *Hub) visit(ctx context.Context, key store.DocKey, fn func(*document) error) error {
 	d := h.enter(key)
 	defer d.leave()
-	if err := d.openContent(ctx); err != nil {
+	if err := d.lockContent(ctx); err != nil {
 		return err
 	}
-	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.pins--
-	if err := d.ready(); err != nil {
-		return err
-	}
 	return fn(d)
 }
 

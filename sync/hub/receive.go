@@ -3,7 +3,6 @@ package hub
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"concord/crdt"
 	"concord/internal/id"
@@ -119,26 +118,17 @@ func (p *peer) unreadable(doc id.DocumentID, err error) error {
 // or after the commit of what it has to wait for.
 func (d *document) receive(ctx context.Context, in *message, r *reading) (err error) {
 	if len(r.changes) > 0 {
-		if err := d.openContent(ctx); err != nil {
-			in.done()
-			return err
-		}
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	defer d.guard(&err)
-	d.pending = append(d.pending, in)
-	if len(r.changes) > 0 {
-		d.pins--
-		err = d.ready()
+		err = d.lockContent(ctx)
 	} else {
-		err = d.load()
+		err = d.lockGraph()
 	}
 	if err != nil {
-		d.pending = d.pending[:len(d.pending)-1]
 		in.done()
 		return err
 	}
+	defer d.mu.Unlock()
+	defer d.guard(&err)
+	d.pending = append(d.pending, in)
 	for _, h := range r.refused {
 		d.refused.add(h)
 	}
@@ -154,11 +144,14 @@ func (d *document) receive(ctx context.Context, in *message, r *reading) (err er
 	return s.submit(in)
 }
 
-// ready looks whether the document can take changes, after openContent.
-func (d *document) ready() error {
-	err := d.load()
-	if err == nil && d.ops == nil && d.unfit == nil {
-		err = fmt.Errorf("document %s was given up", d.key.Document)
-	}
-	return err
+// lockGraph takes the document's lock when the graph is in memory.
+func (d *document) lockGraph() (err error) {
+	d.mu.Lock()
+	defer func() {
+		if err != nil {
+			d.mu.Unlock()
+		}
+	}()
+	defer d.guard(&err)
+	return d.load()
 }

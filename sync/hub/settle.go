@@ -37,10 +37,12 @@ func (d *document) committedLocked(in *message, err error) {
 		in.finish(err)
 	}
 	if err != nil {
-		if !errors.Is(err, store.ErrExists) {
+		if errors.Is(err, store.ErrExists) {
+			d.takeBack(in, err)
+		} else {
 			d.hub.log.Error("changes not stored", "document", d.key.Document.String(), "error", err)
+			d.abandonLocked(err)
 		}
-		d.abandonLocked(err)
 		d.tidyLocked()
 		return
 	}
@@ -80,6 +82,23 @@ func (d *document) abandonLocked(why error) {
 	}
 	d.pending = nil
 	d.dropLocked()
+	if d.hub.opts.Deriver != nil {
+		d.hub.opts.Deriver.Abandoned(d.key)
+	}
+}
+
+// takeBack refuses a message whose records are there already: somebody else has
+// been faster. What it has staged goes with the graph, which is read again; peers
+// notice nothing, unless others have built on it.
+func (d *document) takeBack(in *message, why error) {
+	alone := !in.over && len(d.pending) == 1
+	in.finish(why)
+	if !alone {
+		d.abandonLocked(ErrBusy)
+		return
+	}
+	d.pending = nil
+	d.forgetGraph()
 	if d.hub.opts.Deriver != nil {
 		d.hub.opts.Deriver.Abandoned(d.key)
 	}
