@@ -161,18 +161,10 @@ func (b *backup) cut() error {
 			}
 			b.manifest.Previous = since.ID
 		}
-		bk, err := r.bucket(companyNamesBucket)
-		if err != nil {
-			return err
-		}
-		return bk.ForEach(func(k, v []byte) error {
-			name, err := companyNamesBucket.unseal(k, v)
-			if err != nil {
-				return err
-			}
-			b.manifest.companies = append(b.manifest.companies, companyManifest{name: string(name)})
-			b.numbers = append(b.numbers, u32(k))
-			return b.cutCompany(r, u32(k), string(name))
+		return r.eachCompany(func(number uint32, name string) error {
+			b.manifest.companies = append(b.manifest.companies, companyManifest{name: name})
+			b.numbers = append(b.numbers, number)
+			return b.cutCompany(r, number, name)
 		})
 	})
 }

@@ -44,8 +44,21 @@ func TestKill(t *testing.T) {
 // runUntilKilled starts a child, kills it a moment after it printed some lines, and notes what it acknowledged.
 func runUntilKilled(t *testing.T, dir string, lines int, moment time.Duration, acked map[byte]uint64) {
 	t.Helper()
+	untilKilled(t, "crash", dir, lines, moment, func(line string) error {
+		var n byte
+		var count uint64
+		_, err := fmt.Sscanf(line, "ack %d %d", &n, &count)
+		acked[n] = max(acked[n], count)
+		return err
+	})
+}
+
+// untilKilled runs the test binary as a child, passes on what it prints, and kills it a moment after some lines, or when
+// one isn't what was expected.
+func untilKilled(t *testing.T, child, dir string, lines int, moment time.Duration, take func(line string) error) {
+	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childEnv+"=crash", childDirEnv+"="+dir)
+	cmd.Env = append(os.Environ(), childEnv+"="+child, childDirEnv+"="+dir)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -55,18 +68,15 @@ func runUntilKilled(t *testing.T, dir string, lines int, moment time.Duration, a
 		t.Fatal(err)
 	}
 	read := bufio.NewScanner(out)
-	for i := 0; read.Scan(); i++ {
+	for i := 1; read.Scan(); i++ {
 		if i == lines {
 			time.AfterFunc(moment, func() { cmd.Process.Kill() })
 		}
-		var n byte
-		var count uint64
-		if _, err := fmt.Sscanf(read.Text(), "ack %d %d", &n, &count); err != nil {
+		if err := take(read.Text()); err != nil {
 			cmd.Process.Kill()
 			t.Errorf("child said %q", read.Text())
 			break
 		}
-		acked[n] = max(acked[n], count)
 	}
 	cmd.Wait()
 }

@@ -56,7 +56,19 @@
 //	fingerprints       4B company, 16B document, 4B number         4B rolling hash and 8B proof for each
 //	filler             8B number                                   zeros
 //	counters           4B company, name of a table                 8B number given last
-//	tables             4B company, key                             value
+//	references         4B company, type, 0x00, reference           16B document
+//	document-types     4B company, 16B document                    type, 0x00, reference
+//	conflicts          4B company, 16B document, 16B conflict      record, with its first four values
+//	conflict-values    4B company, 16B document, 16B conflict,     another value
+//	                   4B counter, actor
+//	conflict-times     4B company, 8B time or beginning of the     nothing
+//	                   conflict with the first bit set, 16B
+//	                   document, 16B conflict
+//	conflict-notes     4B company, 16B document, 16B conflict, 8B  comment; assignee
+//	                   time and 8B random; 8B zero
+//	events             4B company, 8B number                       16B document or zeros, event
+//	event-state        4B company, 1B kind, and more               16B document or zeros, and more
+//	presence           4B company, user                            16B document or zeros, and more
 //
 // Changes are numbered from 0 without gaps. A snapshot replaces the first of them: it covers the indexes below its
 // count, and changes holds the rest, the document's tail. The parts of a large snapshot come in several transactions,
@@ -65,9 +77,10 @@
 // transactions. A record in snapshot-trims says that there are any to delete, now or after the next start. A document
 // record's sums and the attributions go on counting all changes.
 //
-// Each Table is a bucket of its name. The store knows of their records which document they belong to: it refuses them
-// for a document that doesn't exist, and deletes them when that is purged. In events, the key is a number that the store
-// gives: it is above all that the company had there, by the record in counters, in the order of the commits.
+// Those from references on are the buckets of the Tables. What their records say is others' business, but the store knows
+// which document they belong to: it refuses them for one that doesn't exist, and deletes them when that is purged. In
+// events, the key is a number that the store gives: it is above all that the company had there, by the record in counters,
+// in the order of the commits.
 //
 // Audit entries of a company count from 1. Only the store's own writes touch them, and nothing removes any. The hash of
 // an entry is the SHA-256 of its record's first 32 bytes, its 8B sequence, and the rest of its record's payload; that is

@@ -95,16 +95,8 @@ func (r reader) info(key []byte) (info DocumentInfo, ok bool, err error) {
 // Companies returns the names of all companies that anything was ever stored for, in the order of their first use.
 func (s *Store) Companies() (names []string, err error) {
 	err = s.view(nil, func(r reader) error {
-		bk, err := r.bucket(companyNamesBucket)
-		if err != nil {
-			return err
-		}
-		return bk.ForEach(func(k, v []byte) error {
-			name, err := companyNamesBucket.unseal(k, v)
-			if err != nil {
-				return err
-			}
-			names = append(names, string(name))
+		return r.eachCompany(func(_ uint32, name string) error {
+			names = append(names, name)
 			return nil
 		})
 	})
@@ -112,4 +104,22 @@ func (s *Store) Companies() (names []string, err error) {
 		return nil, fmt.Errorf("list companies: %w", err)
 	}
 	return names, nil
+}
+
+// eachCompany calls fn for all companies in the order of their numbers.
+func (r reader) eachCompany(fn func(number uint32, name string) error) error {
+	bk, err := r.bucket(companyNamesBucket)
+	if err != nil {
+		return err
+	}
+	return bk.ForEach(func(k, v []byte) error {
+		name, err := companyNamesBucket.unseal(k, v)
+		if err != nil {
+			return err
+		}
+		if len(k) != companySize {
+			return companyNamesBucket.corrupt(k, "key is malformed")
+		}
+		return fn(u32(k), string(name))
+	})
 }

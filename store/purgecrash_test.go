@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -9,7 +8,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"sync"
 	"testing"
 	"time"
@@ -70,30 +68,12 @@ func TestKillDuringPurges(t *testing.T) {
 
 func runPurgesUntilKilled(t *testing.T, dir string, lines int, moment time.Duration) (acked []uint32) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childEnv+"=purge", childDirEnv+"="+dir)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	read := bufio.NewScanner(out)
-	for i := 1; read.Scan(); i++ {
-		if i == lines {
-			time.AfterFunc(moment, func() { cmd.Process.Kill() })
-		}
+	untilKilled(t, "purge", dir, lines, moment, func(line string) error {
 		var n uint32
-		if _, err := fmt.Sscanf(read.Text(), "purged %d", &n); err != nil {
-			cmd.Process.Kill()
-			t.Errorf("child said %q", read.Text())
-			break
-		}
+		_, err := fmt.Sscanf(line, "purged %d", &n)
 		acked = append(acked, n)
-	}
-	cmd.Wait()
+		return err
+	})
 	return acked
 }
 
