@@ -55,9 +55,9 @@ const (
 )
 
 // Restore makes a data folder of a full backup and those that continue it, in their order. The folder must be empty, or
-// not exist; its file gets its name when everything was checked, so that a restore which was cut off leaves none, and
-// can be repeated. The storage ID is a fresh one, and there are no sync states:
-// clients offer what they have anew. Documents that were purged before the last backup ended don't come back.
+// not exist; its file gets its name when everything was checked, so that a restore which was cut off before leaves none, and
+// can be repeated; a folder with that file is whole, also when nobody was told. The storage ID is a fresh one, and there
+// are no sync states: clients offer what they have anew. Documents that were purged before the last backup ended don't come back.
 //
 // The report is that of the check. ErrBackup says that a backup is damaged, incomplete or out of turn; ErrNotFound, or
 // ErrPurged, that the company or the document of o isn't in it. What is read is bounded before it takes memory.

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -39,10 +40,7 @@ func (c *backupCommand) Run(ctx context.Context, s streams) error {
 		}
 		since = &m
 	}
-	f, err := os.CreateTemp(filepath.Dir(c.File), "."+filepath.Base(c.File)+"-*")
-	if path := (*fs.PathError)(nil); errors.As(err, &path) {
-		err = fmt.Errorf("write in the folder %s: %w", filepath.Dir(c.File), path.Err)
-	}
+	f, err := createPart(c.File)
 	if err != nil {
 		return err
 	}
@@ -73,6 +71,44 @@ func (c *backupCommand) Run(ctx context.Context, s streams) error {
 	}
 	fmt.Fprintf(s.out, "%s: %s, %s, %d bytes in %s\n", c.File, count(m.Documents, "document"), count(m.Changes, "change"), out.n, time.Since(started).Round(time.Millisecond))
 	return nil
+}
+
+// A backup is written to a hidden file beside its place, with a number between these in its name.
+const partSuffix = ".concord-part"
+
+func partPrefix(path string) string { return "." + filepath.Base(path) + "-" }
+
+// createPart makes such a file, which is locked until it is closed.
+func createPart(path string) (*os.File, error) {
+	removeStale(path)
+	f, err := os.CreateTemp(filepath.Dir(path), partPrefix(path)+"*"+partSuffix)
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		return nil, fmt.Errorf("write in the folder %s: %w", filepath.Dir(path.Path), path.Err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	lock(f)
+	return f, nil
+}
+
+// removeStale removes what backups to a place have left that were killed.
+func removeStale(path string) {
+	dir := filepath.Dir(path)
+	list, _ := os.ReadDir(dir) // an error comes again when a file is made
+	for _, e := range list {
+		number, begins := strings.CutPrefix(e.Name(), partPrefix(path))
+		number, ends := strings.CutSuffix(number, partSuffix)
+		if _, err := strconv.ParseUint(number, 10, 64); !begins || !ends || err != nil {
+			continue
+		}
+		if f, err := os.Open(filepath.Join(dir, e.Name())); err == nil {
+			if lock(f) {
+				_ = os.Remove(f.Name())
+			}
+			_ = f.Close()
+		}
+	}
 }
 
 // backupStopped reads the folder of a server that doesn't run.

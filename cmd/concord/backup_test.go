@@ -77,3 +77,38 @@ func size(t *testing.T, path string) int64 {
 	}
 	return info.Size()
 }
+
+// A backup that was killed leaves a hidden file. The next one to the same place removes it, and nothing else.
+func TestBackupRemovesWhatWasKilled(t *testing.T) {
+	dir := t.TempDir()
+	data, to := filepath.Join(dir, "data"), filepath.Join(dir, "full")
+	serve(t, data, "--jwt-secret", testSecret).stop()
+	put := func(name string) *os.File {
+		t.Helper()
+		f, err := os.Create(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		return f
+	}
+	put(".full-123.concord-part")
+	for _, name := range []string{".full-124", ".full-x.concord-part", ".full-2-125.concord-part", ".fuller-126.concord-part"} {
+		put(name)
+	}
+	if !lock(put(".full-127.concord-part")) { // by a backup that goes on
+		t.Fatal("can't lock")
+	}
+	succeed(t, "backup", "--data", data, to)
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range list {
+		names = append(names, e.Name())
+	}
+	if got := strings.Join(names, " "); got != ".full-124 .full-127.concord-part .full-2-125.concord-part .full-x.concord-part .fuller-126.concord-part data full" {
+		t.Errorf("left: %s", got)
+	}
+}
