@@ -282,6 +282,27 @@ func TestUpdatesComeOnceASecond(t *testing.T) {
 	expect("a rule that is gone", "project:created erp A, project:updated erp D, project:updated erp D", 0)
 }
 
+// Each rule has a second of its own.
+func TestUpdatesOfTwoRules(t *testing.T) {
+	r := newRig(t, ownTypes+`events:
+  - {name: x, type: project, on: updated, when: /x exists, emit: test:updated, room: company, data: {name: /x}}
+  - {name: y, type: project, on: updated, when: /y exists, emit: test:due, room: company, data: {name: /y}}`)
+	key := r.create("project", map[string]any{})
+	r.set(key, "/x", 1)
+	r.clock.sleep(900 * time.Millisecond)
+	r.set(key, "/y", 2)
+	r.clock.sleep(200 * time.Millisecond)
+	r.flush()
+	if got := r.types(key.Document); got != "test:updated erp 1" || r.pending() != 1 {
+		t.Errorf("%s, %d pending", got, r.pending())
+	}
+	r.clock.sleep(time.Second)
+	r.flush()
+	if got := r.types(key.Document); got != "test:updated erp 1, test:due erp 2" || r.pending() != 0 {
+		t.Errorf("%s, %d pending", got, r.pending())
+	}
+}
+
 // A deletion is told without content; what was to be told goes with the document.
 func TestDeleted(t *testing.T) {
 	r := newRig(t, projects)
@@ -320,18 +341,21 @@ func TestImportedHistory(t *testing.T) {
 	edit("A")
 	edit("B")
 	key := store.DocKey{Company: "acme", Document: id.DocumentID{9}}
-	kind := store.Record{Table: store.TableDocumentTypes, Key: key.Document[:], Value: []byte("project\x00p")}
-	bring := func(records ...store.Record) {
-		if _, err := r.hub.Import(t.Context(), key, hub.Author{User: "ann"}, doc.Save(), records); err != nil {
+	bring := func(chunks []byte, records ...store.Record) {
+		t.Helper()
+		if _, err := r.hub.Import(t.Context(), key, hub.Author{User: "ann"}, chunks, records); err != nil {
 			t.Fatal(err)
 		}
 	}
-	bring(kind)
+	chunks := doc.Save()
 	edit("C")
-	bring()
+	chunks = append(chunks, doc.Save()...) // taken by itself
+	bring(chunks, store.Record{Table: store.TableDocumentTypes, Key: key.Document[:], Value: []byte("project\x00p")})
+	edit("B")
+	bring(doc.Save())
 	r.clock.sleep(2 * time.Second)
 	r.flush()
-	if got, want := r.types(key.Document), "project:created ann B, test:status ann C, project:updated ann C"; got != want {
+	if got, want := r.types(key.Document), "project:created ann B, test:status ann B, project:updated ann B"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
@@ -396,6 +420,14 @@ func TestAbandonedUpdates(t *testing.T) {
 	}
 }
 
+// wake has a Deriver look at its clock, which goes faster than others.
+func wake(d *Deriver) {
+	select {
+	case d.changed <- struct{}{}:
+	default:
+	}
+}
+
 // Many edit at a time while updates are told: the events are those of the oracle,
 // and no update is lost.
 func TestEventsOfManyAtATime(t *testing.T) {
@@ -420,13 +452,14 @@ func TestEventsOfManyAtATime(t *testing.T) {
 					t.Error(err)
 				}
 				r.clock.sleep(100 * time.Millisecond)
+				wake(r.deriver)
 			}
 		})
 	}
 	editors.Wait()
 	r.clock.sleep(2 * time.Second)
-	r.deriver.changed <- struct{}{}
-	for r.deriver.Stats().Pending > 0 {
+	for r.pending() > 0 {
+		wake(r.deriver)
 		time.Sleep(time.Millisecond)
 	}
 	cancel()
@@ -457,7 +490,7 @@ func TestEventsOfManyAtATime(t *testing.T) {
 			t.Fatal(err)
 		}
 		span := log[len(log)-1].received.Sub(log[0].received)
-		if updates == 0 || time.Duration(updates) > span/time.Second+2 || last.Data["name"] != final {
+		if updates < 10 || time.Duration(updates) > span/time.Second+2 || last.Data["name"] != final {
 			t.Errorf("%d updates in %v, the last of %v, the document is %s", updates, span, last.Data["name"], final)
 		}
 	}

@@ -3,6 +3,7 @@ package derive
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -169,7 +170,11 @@ func (r *rig) all(doc id.DocumentID) (list []told) {
 			r.t.Errorf("event %s is there twice", e.ID)
 		}
 		seen[e.ID] = true
-		if e.Document != (id.DocumentID{}) && e.Document.String() != x.Data["document"] {
+		about := e.Document
+		if strings.HasSuffix(e.Type, ":deleted") && about == (id.DocumentID{}) { // else it would go with the document
+			about = doc
+		}
+		if about.String() != x.Data["document"] {
 			r.t.Errorf("event %v is about %v", x, e.Document)
 		}
 		if x.Data["document"] == doc.String() && x.Type != "document:conflict" && x.Type != "conflict:resolved" { // these are the guards'
