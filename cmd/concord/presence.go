@@ -13,9 +13,9 @@ import (
 )
 
 // openPresence returns a tracker of who is online, in the store.
-func openPresence(cfg config.Serve, st *store.Store, log *slog.Logger) (*presence.Tracker, error) {
+func openPresence(cfg config.Serve, st *store.Store, typing func(string, presence.Typing), log *slog.Logger) (*presence.Tracker, error) {
 	return presence.New(presence.Options{
-		Store: presenceStore{st}, TTL: cfg.PresenceTTL.Duration(), Grace: cfg.PresenceGrace, Expiry: cfg.TypingExpiry, Logger: log,
+		Store: presenceStore{st}, Typing: typing, TTL: cfg.PresenceTTL.Duration(), Grace: cfg.PresenceGrace, Expiry: cfg.TypingExpiry, Logger: log,
 	})
 }
 

@@ -15,6 +15,7 @@ import (
 	"concord/conflict"
 	"concord/conflict/guard"
 	"concord/crdt"
+	"concord/events"
 	"concord/events/derive"
 	"concord/internal/api"
 	"concord/internal/auth"
@@ -105,6 +106,7 @@ type node struct {
 	pool     *snapshot.Pool // nil = no snapshots are written
 	verifier *auth.Verifier
 	presence *presence.Tracker
+	events   *events.Log
 	hub      *hub.Hub
 	operator *operator.Server
 	api      *api.Server
@@ -122,7 +124,8 @@ func openNode(ctx context.Context, cfg config.Serve, rules *rulesFile, log *slog
 	if err != nil {
 		return nil, fmt.Errorf("--trusted-proxies (CONCORD_TRUSTED_PROXIES): %w", err)
 	}
-	st, err := store.Open(cfg.Data, store.Options{OnFailure: fail, Logger: log})
+	told := new(numbered)
+	st, err := store.Open(cfg.Data, store.Options{OnFailure: fail, OnNumbered: told.tell, Logger: log})
 	if err != nil {
 		return nil, dataAdvice(err, cfg.Data)
 	}
@@ -178,7 +181,20 @@ func openNode(ctx context.Context, cfg config.Serve, rules *rulesFile, log *slog
 	}
 	ledger := conflict.New(st)
 	options.Ledger = ledger
-	tracker, err := openPresence(cfg, st, log)
+	catalogue, err := events.NewCatalogue(nil)
+	if err != nil {
+		return nil, err
+	}
+	eventLog, err := openEvents(cfg, st, told, catalogue, log)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			eventLog.Close()
+		}
+	}()
+	tracker, err := openPresence(cfg, st, tellTyping(eventLog), log)
 	if err != nil {
 		return nil, err
 	}
@@ -194,25 +210,32 @@ func openNode(ctx context.Context, cfg config.Serve, rules *rulesFile, log *slog
 	}
 	server := api.New(api.Options{
 		Hub: h, Store: st, Snapshots: stats,
-		Documents: documents.New(h, st, documents.Options{PurgeRecords: ledger.PurgeRecords, Deleted: deriver.Deleted, Logger: log}),
+		Documents: documents.New(h, st, documents.Options{
+			PurgeRecords: ledger.PurgeRecords, Deleted: deriver.Deleted, Purged: eventLog.Forget, Logger: log,
+		}),
 		Conflicts: ledger, Resolver: conflict.NewResolver(ledger, h, nil), Proposals: guard.NewProposals(guards, ledger, h, nil),
-		Authenticator: auth.Authenticator{Verifier: verifier, Tickets: auth.NewTickets(auth.TicketOptions{Revocations: revocations})},
-		Revocations:   revocations,
-		Origins:       origins,
-		Proxies:       proxies,
-		Connections:   auth.NewConnLimiter(cfg.MaxConnectionsPerIP),
-		PingInterval:  time.Duration(cfg.PingInterval),
-		PingTimeout:   time.Duration(cfg.PingTimeout),
-		WriteTimeout:  cfg.WriteTimeout,
-		MaxMessage:    int(cfg.MaxMessage),
-		Version:       version, Logger: log,
+		Events: eventLog, Catalogue: catalogue, EventLimits: eventLimits(cfg), Presence: tracker,
+		Authenticator:    auth.Authenticator{Verifier: verifier, Tickets: auth.NewTickets(auth.TicketOptions{Revocations: revocations})},
+		Revocations:      revocations,
+		Origins:          origins,
+		Proxies:          proxies,
+		Connections:      auth.NewConnLimiter(cfg.MaxConnectionsPerIP),
+		PingInterval:     time.Duration(cfg.PingInterval),
+		PingTimeout:      time.Duration(cfg.PingTimeout),
+		HandshakeTimeout: cfg.HandshakeTimeout,
+		WriteTimeout:     cfg.WriteTimeout,
+		MaxMessage:       int(cfg.MaxMessage),
+		Version:          version, Logger: log,
 	})
 	socket, err := operator.Serve(cfg.Data, st, log)
 	if err != nil {
 		h.Close()
 		return nil, err
 	}
-	return &node{operator: socket, cfg: cfg, log: log, store: st, pool: pool, verifier: verifier, presence: tracker, hub: h, stopDeriver: runDeriver(deriver, h), api: server}, nil
+	return &node{
+		operator: socket, cfg: cfg, log: log, store: st, pool: pool, verifier: verifier, presence: tracker, events: eventLog, hub: h,
+		stopDeriver: runDeriver(deriver, h), api: server,
+	}, nil
 }
 
 // openPool starts what writes snapshots; nil when nothing is to.
@@ -306,6 +329,7 @@ func (n *node) run(ctx context.Context, listener net.Listener) error {
 	n.operator.Close()
 	n.stopDeriver()
 	n.hub.Close()
+	n.events.Close()
 	if n.pool != nil {
 		n.pool.Close()
 	}

@@ -17,6 +17,8 @@ type fuzzCompany struct {
 	callers    []fuzzCaller
 
 	documents, conflicts, heads, ops, users []string
+	events                                  []string // IDs
+	cursor                                  string
 	file                                    []byte // a document whose content is its own
 }
 
@@ -55,6 +57,7 @@ func (f *fuzzer) newCompany(own, hidden string) *fuzzCompany {
 	f.reject(c.name, c.users[0], f.round)
 	f.request("POST", "/v1/revocations", admin, `{"kind":"token","id":"`+c.word+`"}`, "Content-Type: application/json").want(f.tb, 200)
 	c.learn(f, admin, secret)
+	f.newEvents(c, secret)
 	c.hire(f, first, secret)
 	return c
 }
@@ -102,6 +105,22 @@ func (f *fuzzer) newProposal(c *fuzzCompany, editor string) {
 	f.tb.Helper()
 	order := f.request("PUT", "/v1/documents/order/"+c.word, editor, `{"content":{"approved":true,"total":50,"note":"`+c.word+`"}}`).want(f.tb, 201)
 	f.request("PATCH", order.Header.Get("Location"), editor, `{"total":40}`, mergePatch).want(f.tb, 200)
+}
+
+// newEvents publishes events, one of them about the hidden document.
+func (f *fuzzer) newEvents(c *fuzzCompany, secret string) {
+	f.tb.Helper()
+	service := token(f.tb, c.name, c.users[2], auth.RoleService)
+	hidden := f.request("GET", "/v1/documents?type=invoice&ref="+secret, service, "").want(f.tb, 200).JSON["documents"].([]any)[0].(map[string]any)["id"].(string)
+	body := fmt.Sprintf(`{"events":[{"type":"invoice:paid","room":"company:%s","receipts":true,"data":{"ref":%q}},`+
+		`{"type":"invoice:paid","room":"user:%s","receipts":true,"data":{"ref":%q}},`+
+		`{"type":"invoice:paid","room":"company:%s","document":%q,"data":{"ref":%q}}]}`, c.name, c.word, c.users[0], c.word, c.name, hidden, secret)
+	made := f.request("POST", "/v1/events", service, body, "Content-Type: application/json", "Idempotency-Key: "+c.word).want(f.tb, 200)
+	for _, e := range made.JSON["events"].([]any)[:2] {
+		c.events = append(c.events, e.(map[string]any)["id"].(string))
+	}
+	c.cursor = made.JSON["events"].([]any)[0].(map[string]any)["cursor"].(string)
+	f.request("POST", "/v1/events/read", token(f.tb, c.name, c.users[0], auth.RoleEditor), fmt.Sprintf(`{"ids":[%q]}`, c.events[0]), "Content-Type: application/json").want(f.tb, 204)
 }
 
 // learn collects what callers know, of all but the hidden document.

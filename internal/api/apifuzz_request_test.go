@@ -67,6 +67,9 @@ func (f *fuzzer) newRequest(c *fuzzCompany, op specOperation) fuzzRequest {
 			q.headers[p.Name] = printable(text)
 		}
 	}
+	if op.OperationID == "poll-events" && !query.Has("wait") {
+		query.Set("wait", "0") // nobody waits here
+	}
 	if len(query) > 0 {
 		q.path += "?" + query.Encode()
 	}
@@ -221,6 +224,9 @@ func (g *requestMaker) value(name string, of schema, depth int) any {
 	case "string":
 		return g.text(name, of)
 	case "integer":
+		if name == "wait" {
+			return 0 // nobody waits here
+		}
 		low, _ := of["minimum"].(float64)
 		high, bounded := of["maximum"].(float64)
 		if !bounded {
@@ -314,7 +320,18 @@ func (g *requestMaker) text(name string, of schema) string {
 		return g.pick(g.pick(c.heads...), g.pick(c.heads...)+"."+g.pick(c.heads...), g.pick(other.heads...))
 	case "path", "field":
 		return g.pointer()
+	case "room", "rooms":
+		return g.pick("company:"+c.name, "user:"+g.pick(c.users...), "document:"+g.pick(c.documents...), "document:"+other.documents[1], "company:"+other.name)
+	case "types":
+		return g.pick("invoice:*", "invoice:paid,stock:updated", "user:*", "*", c.word)
+	case "ids":
+		return g.pick(append([]string{other.events[0]}, c.events...)...)
+	case "device", "Device":
+		return g.pick("till", "device-"+c.word)
 	case "type":
+		if strings.Contains(g.op.path, "/events") {
+			return g.pick("invoice:paid", "invoice:paid", "stock:updated", "notification:new", "user:typing", "document:created", c.word)
+		}
 		return g.pick("invoice", "invoice", "order", c.word, "note")
 	case "ref":
 		return g.pick(c.word, "gone-"+c.word, c.word+"/"+g.pick("1", "2", "3"))
@@ -325,6 +342,9 @@ func (g *requestMaker) text(name string, of schema) string {
 	case "If-Match", "If-None-Match":
 		return g.pick("*", `"`+g.pick(c.heads...)+`"`, `W/"x", "y"`)
 	case "cursor":
+		if strings.HasPrefix(g.op.path, "/v1/events") {
+			return g.pick(c.cursor, c.cursor, other.cursor)
+		}
 		return g.pick("", "YwAAAAAAAAAB", "AAAA")
 	}
 	return c.word + g.pick("", " text", "-1")
@@ -336,6 +356,8 @@ func (g *requestMaker) identity(other *fuzzCompany) string {
 	switch {
 	case strings.HasPrefix(g.op.path, "/v1/conflicts"):
 		return g.pick(append([]string{other.conflicts[0], strings.Repeat("0", 32)}, append(c.conflicts, c.conflicts...)...)...)
+	case strings.HasPrefix(g.op.path, "/v1/events"):
+		return g.pick(append([]string{other.events[0], strings.Repeat("0", 26)}, c.events...)...)
 	case g.op.OperationID == "revoke":
 		return g.pick(c.word, "a token")
 	case g.op.OperationID == "delete-document" && g.rand.IntN(4) > 0:

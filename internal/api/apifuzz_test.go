@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"concord/crdt"
+	"concord/events"
 	"concord/internal/id"
 	"concord/internal/testkit/node"
 	"concord/store"
@@ -228,6 +229,15 @@ func (f *fuzzer) state() (sum [sha256.Size]byte) {
 					return err
 				})
 			}
+		}
+		if err == nil {
+			err = f.store.Scan(c.name, store.TableEvents, store.Range{}, func(_, value []byte) error {
+				e, err := events.Decode(value)
+				if err == nil && e.Type != "notification:read" && e.Type != "notification:receipt" && !strings.HasPrefix(e.Type, "user:") {
+					fmt.Fprintln(h, e.ID) // the others tell who was there, and what they have read
+				}
+				return err
+			})
 		}
 		if err != nil {
 			f.tb.Fatal(err)

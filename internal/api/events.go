@@ -134,8 +134,12 @@ func ending(err error) bool {
 // eventProblem is failure for calls.
 func (s *Server) eventProblem(doing string, err error) error {
 	var status huma.StatusError
-	if errors.As(err, &status) {
+	var why *wire.CloseError
+	switch {
+	case err == nil || errors.As(err, &status):
 		return err
+	case errors.As(err, &why):
+		return huma.ErrorWithHeaders(huma.NewError(statusOf(why), why.Reason), http.Header{"Retry-After": {"5"}})
 	}
 	a := s.failure(doing, "", err)
 	switch a.Code {

@@ -148,6 +148,12 @@ type gapAnswer struct {
 	Recovered bool   `json:"recovered"`
 }
 
+// cursorAnswer gives a client that has nothing to hear a recent cursor.
+type cursorAnswer struct {
+	Type   string `json:"type"`
+	Cursor string `json:"cursor"`
+}
+
 type errorAnswer struct {
 	Type       string  `json:"type"`
 	ID         string  `json:"id,omitempty"`

@@ -129,7 +129,7 @@ func (r *exampleRunner) run(op operation, e *example) {
 	r.tb.Helper()
 	method, path, body, headers := r.request(op, e)
 	role := auth.Role(cmpOr(e.As, string(auth.RoleEditor)))
-	user := map[auth.Role]string{auth.RoleEditor: "alice", auth.RoleAdmin: "carol", auth.RoleViewer: "vera"}[role]
+	user := map[auth.Role]string{auth.RoleEditor: "alice", auth.RoleAdmin: "carol", auth.RoleViewer: "vera", auth.RoleService: "erp"}[role]
 	a := r.rig.request(method, path, token(r.tb, "acme", user, role), string(body), headers...)
 	if a.Status != e.Status {
 		r.tb.Fatalf("%s: %d, want %d: %s", e.Operation, a.Status, e.Status, a.Raw)
@@ -257,8 +257,8 @@ func (r *exampleRunner) compareText(e *example, a answer) {
 }
 
 // changing are the texts that differ from run to run: document IDs, hashes and
-// other numbers in hex, op IDs, times, UUIDs, tickets and cursors.
-var changing = regexp.MustCompile(`^((automerge:)?[1-9A-HJ-NP-Za-km-z]{22,28}|([0-9]+@)?[0-9a-f]{32}|[0-9a-f]{64}|Restore [0-9a-f.]+|20[0-9]{2}-[0-9]{2}-[0-9]{2}(T.*Z)?|[A-Za-z0-9_-]{43})$`)
+// other numbers in hex, op IDs, times, UUIDs, tickets, cursors, and IDs of events.
+var changing = regexp.MustCompile(`^((automerge:)?[1-9A-HJ-NP-Za-km-z]{22,28}|([0-9]+@)?[0-9a-f]{32}|[0-9a-f]{64}|Restore [0-9a-f.]+|20[0-9]{2}-[0-9]{2}-[0-9]{2}(T.*Z)?|[A-Za-z0-9_-]{43}|[A-Za-z0-9_-]{27}|[0-9A-HJKMNP-TV-Z]{26})$`)
 
 // isTime are the changing texts that need not be the same wherever an example has them.
 var isTime = regexp.MustCompile(`^20[0-9]{2}-`)

@@ -42,7 +42,7 @@ func (s *Server) registerHealth(rest huma.API) {
 		func(context.Context, *struct{}) (*socketHealthOutput, error) {
 			out := &socketHealthOutput{}
 			out.Body.Status, out.Body.Service = "ok", "websocket"
-			out.Body.ConnectedClients = s.opts.Hub.Stats().Peers
+			out.Body.ConnectedClients = s.opts.Hub.Stats().Peers + s.audience.count(viaSocket, viaStream)
 			return out, nil
 		})
 }

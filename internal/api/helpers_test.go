@@ -15,9 +15,11 @@ import (
 
 	"concord/conflict"
 	"concord/conflict/guard"
+	"concord/events"
 	"concord/internal/auth"
 	"concord/internal/documents"
 	"concord/internal/id"
+	"concord/presence"
 	"concord/store"
 	"concord/sync/hub"
 	"concord/sync/wire"
@@ -49,6 +51,47 @@ func (s savedRevocations) Save(ctx context.Context, r auth.Revocation) error {
 	return <-done
 }
 
+// presentUsers keeps presence in a store, as the server does.
+type presentUsers struct{ store *store.Store }
+
+func (s presentUsers) Companies() ([]string, error) { return s.store.Companies() }
+
+func (s presentUsers) Each(company string, fn func(key string, value []byte) error) error {
+	return s.store.Scan(company, store.TablePresence, store.Range{}, func(key, value []byte) error { return fn(string(key), value[16:]) })
+}
+
+func (s presentUsers) Get(company, key string) ([]byte, bool, error) {
+	value, ok, err := s.store.Get(company, store.TablePresence, []byte(key))
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	return value[16:], true, nil
+}
+
+func (s presentUsers) Put(ctx context.Context, company string, records []presence.Record, told []presence.Event, done func(error)) error {
+	var list []store.Record
+	for _, r := range records {
+		list = append(list, store.Record{Table: store.TablePresence, Key: []byte(r.Key), Value: append(make([]byte, 16), r.Value...)})
+	}
+	for _, e := range told {
+		r, err := events.Event{Type: e.Type, Room: events.CompanyRoom(company), Time: e.Time, From: e.User, Data: e.Data}.Record()
+		if err != nil {
+			return err
+		}
+		list = append(list, r)
+	}
+	return s.store.Put(ctx, company, list, nil, done)
+}
+
+// typing tells those in a document's room who types there.
+func (r *rig) typing(company string, t presence.Typing) {
+	data, err := json.Marshal(t)
+	if err != nil {
+		r.tb.Error(err)
+	}
+	r.log.Send(company, events.Event{Type: "user:typing", Room: events.DocumentRoom(t.Document), From: t.User, Data: data, Document: t.Document})
+}
+
 // exampleRules are the rules under which the examples of proposals are made.
 const exampleRules = `
 guards:
@@ -67,6 +110,10 @@ type settings struct {
 	handshake                 time.Duration
 	origins                   []string
 	proxies                   []string
+	events                    events.Options
+	limits                    EventLimits
+	grace                     time.Duration // of presence
+	writeTimeout              time.Duration
 	logger                    *slog.Logger
 }
 
@@ -75,6 +122,8 @@ type rig struct {
 	tb    testing.TB
 	dir   string
 	store *store.Store
+	log   *events.Log
+	users *presence.Tracker
 	hub   *hub.Hub
 	api   *Server
 	http  *httptest.Server
@@ -99,7 +148,18 @@ func newRig(tb testing.TB, s settings) *rig {
 	must(err)
 	proxies, err := auth.ParseProxies(s.proxies)
 	must(err)
-	r.store, err = store.Open(r.dir, store.Options{})
+	r.store, err = store.Open(r.dir, store.Options{OnNumbered: func(company string, t store.Table, first uint64, values [][]byte) {
+		if r.log != nil {
+			r.log.Numbered(company, t, first, values)
+		}
+	}})
+	must(err)
+	s.events.Catalogue, err = events.NewCatalogue(nil)
+	must(err)
+	s.events.Logger = s.logger
+	r.log, err = events.Open(r.store, s.events)
+	must(err)
+	r.users, err = presence.New(presence.Options{Store: presentUsers{r.store}, Grace: s.grace, Typing: r.typing})
 	must(err)
 	revocations, err := auth.NewRevocations(savedRevocations{r.store}, nil)
 	must(err)
@@ -112,7 +172,8 @@ func newRig(tb testing.TB, s settings) *rig {
 	r.hub, err = hub.New(r.store, hub.Options{Ledger: ledger, Guards: guards, MaxMessage: s.maxMessage, HandshakeTimeout: s.handshake, Revoked: Revoked(revocations)})
 	must(err)
 	r.api = New(Options{
-		Hub: r.hub, Store: r.store, Documents: documents.New(r.hub, r.store, documents.Options{PurgeRecords: ledger.PurgeRecords}), MaxMessage: s.maxMessage,
+		Hub: r.hub, Store: r.store, Documents: documents.New(r.hub, r.store, documents.Options{PurgeRecords: ledger.PurgeRecords, Purged: r.log.Forget}), MaxMessage: s.maxMessage,
+		Events: r.log, Catalogue: s.events.Catalogue, EventLimits: s.limits, Presence: r.users, HandshakeTimeout: s.handshake, WriteTimeout: s.writeTimeout,
 		Conflicts: ledger, Resolver: conflict.NewResolver(ledger, r.hub, nil), Proposals: guard.NewProposals(guards, ledger, r.hub, nil),
 		Authenticator: auth.Authenticator{Verifier: verifier, Tickets: auth.NewTickets(auth.TicketOptions{Revocations: revocations})},
 		Revocations:   revocations, Origins: origins, Proxies: proxies, Connections: auth.NewConnLimiter(s.perIP),
@@ -128,9 +189,14 @@ func (r *rig) stop() {
 	if r.hub == nil {
 		return
 	}
+	r.users.Close()
+	if err := r.api.Drain(context.Background()); err != nil {
+		r.tb.Error(err)
+	}
 	r.hub.Close()
 	r.http.Client().CloseIdleConnections()
 	r.http.Close()
+	r.log.Close()
 	if err := r.store.Close(); err != nil {
 		r.tb.Error(err)
 	}

@@ -22,6 +22,7 @@ func (s *Server) newMetrics() *prometheus.Registry {
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		s.refusals, newHubCollector(s.opts.Hub))
 	r.MustRegister(storeMetrics(s.opts.Store.Stats)...)
+	r.MustRegister(s.eventMetrics()...)
 	if s.opts.Snapshots != nil {
 		r.MustRegister(snapshotMetrics(s.opts.Snapshots)...)
 	}

@@ -14,9 +14,11 @@ import (
 
 	"concord/conflict"
 	"concord/conflict/guard"
+	"concord/events"
 	"concord/internal/auth"
 	"concord/internal/documents"
 	"concord/internal/snapshot"
+	"concord/presence"
 	"concord/store"
 	"concord/sync/hub"
 	"concord/sync/wire"
@@ -28,26 +30,32 @@ type Store interface {
 	Stats() store.Stats
 }
 
-// Options are the parts that a Server joins; all but Snapshots, WriteTimeout, MaxMessage and Logger are needed.
+// Options are the parts that a Server joins. All are needed but those of which a
+// comment tells what their zero value means.
 type Options struct {
-	Hub           *hub.Hub
-	Store         Store
-	Documents     *documents.Service
-	Snapshots     func() snapshot.Stats // nil = no snapshots are written
-	Conflicts     *conflict.Ledger
-	Resolver      *conflict.Resolver
-	Proposals     *guard.Proposals
-	Authenticator auth.Authenticator
-	Revocations   *auth.Revocations
-	Origins       auth.Origins
-	Proxies       auth.Proxies
-	Connections   *auth.ConnLimiter
-	PingInterval  time.Duration
-	PingTimeout   time.Duration
-	WriteTimeout  time.Duration // for a client to take an answer, and again for every 64 KiB of it; 0 = 10 s
-	MaxMessage    int           // bytes of a body; 0 = 16 MiB
-	Version       string
-	Logger        *slog.Logger // nil discards
+	Hub              *hub.Hub
+	Store            Store
+	Documents        *documents.Service
+	Snapshots        func() snapshot.Stats // nil = no snapshots are written
+	Conflicts        *conflict.Ledger
+	Resolver         *conflict.Resolver
+	Proposals        *guard.Proposals
+	Events           *events.Log
+	Catalogue        *events.Catalogue
+	EventLimits      EventLimits
+	Presence         *presence.Tracker
+	Authenticator    auth.Authenticator
+	Revocations      *auth.Revocations
+	Origins          auth.Origins
+	Proxies          auth.Proxies
+	Connections      *auth.ConnLimiter
+	PingInterval     time.Duration
+	PingTimeout      time.Duration
+	HandshakeTimeout time.Duration // for the first message on an event connection; 0 = 10 s
+	WriteTimeout     time.Duration // for a client to take an answer, and again for every 64 KiB of it; 0 = 10 s
+	MaxMessage       int           // bytes of a body; 0 = 16 MiB
+	Version          string
+	Logger           *slog.Logger // nil discards
 }
 
 // Server answers HTTP. It is safe for concurrent use.
@@ -56,6 +64,8 @@ type Server struct {
 	log      *slog.Logger
 	frames   *frameBudget
 	bodies   *bodyBudget
+	audience *audience
+	visitors *visitors
 	handler  http.Handler
 	ready    atomic.Bool
 	metrics  *prometheus.Registry
@@ -73,7 +83,12 @@ func New(o Options) *Server {
 	if o.WriteTimeout == 0 {
 		o.WriteTimeout = 10 * time.Second
 	}
-	s := &Server{opts: o, log: o.Logger, frames: newFrameBudget(), bodies: newBodyBudget()}
+	if o.HandshakeTimeout == 0 {
+		o.HandshakeTimeout = 10 * time.Second
+	}
+	o.EventLimits = o.EventLimits.withDefaults()
+	s := &Server{opts: o, log: o.Logger, frames: newFrameBudget(), bodies: newBodyBudget(), audience: newAudience(o.Revocations.Revoked)}
+	s.visitors = newVisitors(o.Presence)
 	s.ready.Store(true)
 	s.metrics = s.newMetrics()
 	o.Revocations.Subscribe(s.disconnectRevoked)
@@ -86,16 +101,19 @@ func New(o Options) *Server {
 	}
 	config.CreateHooks = nil // no $schema links in the bodies
 	config.DocsPath = ""     // the library's own page loads scripts from elsewhere
-	rest := humago.New(mux, config)
+	rest := humago.New(eventRoutes{mux}, config)
 	s.registerTickets(rest)
 	s.registerRejections(rest)
 	s.registerRevocations(rest)
 	s.registerDocuments(rest)
 	s.registerConflicts(rest)
+	s.registerEvents(rest)
 	s.registerHealth(rest)
 	illustrate(rest.OpenAPI())
 	mux.Handle("GET /docs", docsHandler(rest.OpenAPI()))
 	mux.HandleFunc("GET /v1/sync", s.serveSync)
+	mux.HandleFunc("GET /v1/events", s.serveEvents)
+	mux.HandleFunc("GET /asyncapi.yaml", serveAsyncAPI)
 	mux.Handle("GET /metrics", s.metricsHandler())
 	mux.HandleFunc("GET /{$}", s.serveIndex)
 	s.handler = bounded(o.Origins.CORS(nowhere(mux)), o.WriteTimeout)
@@ -109,14 +127,17 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // ends the connections in good order, see hub.Hub.Drain.
 func (s *Server) Drain(ctx context.Context) error {
 	s.ready.Store(false)
-	return s.opts.Hub.Drain(ctx)
+	// The hub comes first: what it still takes is told before those who hear it have gone.
+	err := s.opts.Hub.Drain(ctx)
+	return errors.Join(err, s.audience.drain(ctx))
 }
 
 // disconnectRevoked closes the connections that a revocation covers.
 func (s *Server) disconnectRevoked(r auth.Revocation) {
 	n := s.opts.Hub.Disconnect(func(session hub.Session) bool {
 		return r.Covers(principalOf(session))
-	}, wire.CloseUnauthenticated, "the token was revoked; sign in again")
+	}, wire.CloseUnauthenticated, errRevoked.Reason)
+	n += s.audience.disconnect(r.Covers, errRevoked)
 	s.log.Info("revoked", "company", r.Company, "kind", string(r.Kind), "id", r.ID, "by", r.By, "connections", n)
 }
 
@@ -126,6 +147,7 @@ func (s *Server) serveIndex(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write([]byte("Concord " + s.opts.Version + `
 
 GET  /v1/sync      WebSocket for automerge-repo clients
+GET  /v1/events    WebSocket or server-sent events: what happens, live; /asyncapi.yaml describes it
 GET  /docs         the REST endpoints, readable; /openapi.json for programs
 GET  /health       is the process up?     GET /ready    does it take connections?
 GET  /metrics      Prometheus

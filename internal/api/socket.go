@@ -63,14 +63,23 @@ func (s *socket) OnPulse(fn func()) { s.pulse.Store(&fn) }
 
 // Read returns the next binary frame.
 func (s *socket) Read(limit int) (hub.Frame, error) {
+	return s.read(websocket.MessageBinary, limit)
+}
+
+// read returns the next frame, which has to be of a kind.
+func (s *socket) read(want websocket.MessageType, limit int) (hub.Frame, error) {
 	// The connection is ended by Close, not by a context: that would cost an
 	// allocation for each read.
 	kind, r, err := s.conn.Reader(context.Background())
 	if err != nil {
 		return hub.Frame{}, s.readError(err)
 	}
-	if kind != websocket.MessageBinary {
+	switch {
+	case kind == want:
+	case want == websocket.MessageBinary:
 		return hub.Frame{}, wire.NewCloseError(wire.CloseMalformed, "a text frame came where only binary frames are understood")
+	default:
+		return hub.Frame{}, wire.NewCloseError(wire.CloseMalformed, "a binary frame came where only text frames are understood")
 	}
 	f := frameReader{socket: s, limit: limit}
 	return f.read(r)

@@ -15,10 +15,15 @@ import (
 	"concord/sync/wire"
 )
 
-// serveSync upgrades a connection and serves it until it ends. A refusal is
-// told inside the WebSocket, as a close code with a reason: browsers show
-// nothing of an HTTP answer.
+// serveSync upgrades a connection and syncs documents over it until it ends.
 func (s *Server) serveSync(w http.ResponseWriter, r *http.Request) {
+	s.accept(w, r, s.serveSocket)
+}
+
+// accept upgrades a connection and serves it until it ends. A refusal is told
+// inside the WebSocket, as a close code with a reason: browsers show nothing of an
+// HTTP answer.
+func (s *Server) accept(w http.ResponseWriter, r *http.Request, serve func(*socket, auth.Principal)) {
 	release, free := s.opts.Connections.Acquire(s.opts.Proxies.ClientIP(r))
 	served := false
 	defer func() {
@@ -57,7 +62,7 @@ func (s *Server) serveSync(w http.ResponseWriter, r *http.Request) {
 	served = true
 	go func() {
 		defer release()
-		s.serveSocket(socket, Session(principal))
+		serve(socket, principal)
 	}()
 }
 
@@ -73,7 +78,8 @@ func causeOf(err error) slog.Attr {
 	return slog.Any("cause", err)
 }
 
-func (s *Server) serveSocket(socket *socket, session hub.Session) {
+func (s *Server) serveSocket(socket *socket, p auth.Principal) {
+	session := Session(p)
 	s.log.Info("connected", "company", session.Company, "user", session.User)
 	socket.keepAlive(s.opts.PingInterval, s.opts.PingTimeout)
 	defer func() {

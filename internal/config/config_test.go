@@ -54,7 +54,7 @@ func TestDefaults(t *testing.T) {
 		DocumentCache: 256 << 20, MaxMessage: 16 << 20, MaxInflated: 64 << 20, MaxOps: 200_000, MaxRows: 5_000_000, MaxDeps: 1024, MaxHeads: 1024,
 		MaxNeed: 10_000, MaxOrphans: 1000, MaxOrphanBytes: 8 << 20, MaxDocumentsPerConnection: 10_000,
 		EphemeralRate: Rates{100, 200, 10_000}, EventRate: Rates{50, 100, 10_000}, PublishRate: Rates{1000, 1000, 2000}, TypingRate: Rates{5, 10, 2000},
-		PresenceTTL: Seconds(5 * time.Minute), PresenceGrace: 10 * time.Second, TypingExpiry: 5 * time.Second,
+		EventTTL: Seconds(24 * time.Hour), PresenceTTL: Seconds(5 * time.Minute), PresenceGrace: 10 * time.Second, TypingExpiry: 5 * time.Second,
 		SnapshotWorkers: 1, SnapshotChanges: 256,
 		LogLevel: "info", LogFormat: "text",
 	}
@@ -78,7 +78,7 @@ func TestEveryOption(t *testing.T) {
 		"max-message": "1MiB", "max-inflated": "2000KB", "max-ops": "1", "max-rows": "8", "max-deps": "2", "max-heads": "3", "max-need": "4",
 		"max-orphans": "5", "max-orphan-bytes": "6000", "max-documents-per-connection": "7",
 		"ephemeral-rate": "1/2/3", "event-rate": "4/0/5", "publish-rate": "0/0/0", "typing-rate": "10000000/6/7",
-		"presence-ttl": "60", "presence-grace": "1m", "typing-expiry": "3s",
+		"event-ttl": "3600", "presence-ttl": "60", "presence-grace": "1m", "typing-expiry": "3s",
 		"snapshot-workers": "0", "snapshot-changes": "9", "log-level": "debug", "log-format": "json",
 	}
 	want := Serve{
@@ -94,7 +94,7 @@ func TestEveryOption(t *testing.T) {
 		DocumentCache: 1 << 30, MaxMessage: 1 << 20, MaxInflated: 2_000_000, MaxOps: 1, MaxRows: 8, MaxDeps: 2, MaxHeads: 3, MaxNeed: 4,
 		MaxOrphans: 5, MaxOrphanBytes: 6000, MaxDocumentsPerConnection: 7,
 		EphemeralRate: Rates{1, 2, 3}, EventRate: Rates{4, 0, 5}, TypingRate: Rates{10_000_000, 6, 7},
-		PresenceTTL: Seconds(time.Minute), PresenceGrace: time.Minute, TypingExpiry: 3 * time.Second,
+		EventTTL: Seconds(time.Hour), PresenceTTL: Seconds(time.Minute), PresenceGrace: time.Minute, TypingExpiry: 3 * time.Second,
 		SnapshotWorkers: 0, SnapshotChanges: 9, LogLevel: "debug", LogFormat: "json",
 	}
 	env, other := map[string]string{}, map[string]string{}

@@ -36,6 +36,8 @@ type Serve struct {
 	PublishRate   Rates `name:"publish-rate" env:"CONCORD_PUBLISH_RATE" default:"1000/1000/2000" group:"Rates" help:"Events per second that may be published."`
 	TypingRate    Rates `name:"typing-rate" env:"CONCORD_TYPING_RATE" default:"5/10/2000" group:"Rates" help:"Messages per second that tell of typing."`
 
+	EventTTL Seconds `name:"event-ttl" env:"WS_MESSAGE_QUEUE_TTL" default:"86400" min:"1" max:"31536000" group:"Events" help:"Seconds for which events are kept for those who are offline."`
+
 	PresenceTTL   Seconds       `name:"presence-ttl" env:"WS_PRESENCE_TTL" default:"300" min:"1" max:"86400" group:"Presence" help:"Seconds without a sign of life until a connection doesn't make its user online any more."`
 	PresenceGrace time.Duration `name:"presence-grace" env:"CONCORD_PRESENCE_GRACE" default:"10s" min:"10ms" max:"1h" group:"Presence" help:"Time without a connection until a user is offline."`
 	TypingExpiry  time.Duration `name:"typing-expiry" env:"CONCORD_TYPING_EXPIRY" default:"5s" min:"100ms" max:"10m" group:"Presence" help:"Time until typing that isn't repeated ends."`
