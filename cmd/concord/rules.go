@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"concord/conflict/guard"
+	"concord/events"
 	"concord/events/derive"
 	"concord/internal/rules"
 )
@@ -17,6 +18,14 @@ import (
 type rulesFile struct {
 	guards *guard.Rules
 	events *derive.Rules
+}
+
+// catalogue returns the types of events, with those of the file.
+func (r *rulesFile) catalogue() (*events.Catalogue, error) {
+	if r.events == nil {
+		return events.NewCatalogue(nil)
+	}
+	return r.events.Catalogue(), nil
 }
 
 // readRules reads a rules file; nil for none.

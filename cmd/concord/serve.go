@@ -181,7 +181,7 @@ func openNode(ctx context.Context, cfg config.Serve, rules *rulesFile, log *slog
 	}
 	ledger := conflict.New(st)
 	options.Ledger = ledger
-	catalogue, err := events.NewCatalogue(nil)
+	catalogue, err := rules.catalogue()
 	if err != nil {
 		return nil, err
 	}

@@ -213,6 +213,9 @@ func (g *requestMaker) octets() []byte {
 // value is what a schema allows, with a sense for what names mean.
 func (g *requestMaker) value(name string, of schema, depth int) any {
 	of = g.doc.resolve(of)
+	if name == "data" && g.rand.IntN(4) > 0 {
+		return map[string]any{"ref": g.company.word}
+	}
 	t := of["type"]
 	if several, ok := t.([]any); ok {
 		t = several[0]
