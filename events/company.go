@@ -155,8 +155,7 @@ func (c *company) drop(n int) {
 	c.tail, c.first = c.tail[n:], c.first+uint64(n)
 }
 
-// Forget takes the events about a document out of memory. It is to be called when a document was purged, before anybody
-// is told.
+// Forget takes the events about a document out of memory. It is for store.Options.OnPurged.
 func (l *Log) Forget(name string, doc id.DocumentID) {
 	c := l.company(name)
 	if c == nil {

@@ -62,11 +62,18 @@ func start(t testing.TB, o Options) *node {
 func (n *node) open() {
 	n.t.Helper()
 	var log atomic.Pointer[Log]
-	s, err := store.Open(n.dir, store.Options{OnNumbered: func(company string, table store.Table, first uint64, values [][]byte) {
-		if l := log.Load(); l != nil {
-			l.Numbered(company, table, first, values)
-		}
-	}})
+	s, err := store.Open(n.dir, store.Options{
+		OnNumbered: func(company string, table store.Table, first uint64, values [][]byte) {
+			if l := log.Load(); l != nil {
+				l.Numbered(company, table, first, values)
+			}
+		},
+		OnPurged: func(d store.DocKey) {
+			if l := log.Load(); l != nil {
+				l.Forget(d.Company, d.Document)
+			}
+		},
+	})
 	if err != nil {
 		n.t.Fatal(err)
 	}

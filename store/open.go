@@ -49,6 +49,10 @@ type Options struct {
 	// but not change them, and must not block. It can be called before Open has returned. Nil means never.
 	OnNumbered func(company string, t Table, first uint64, values [][]byte)
 
+	// OnPurged is called when a document was purged, after the fsync and before Purge's callback. It must not block. Nil
+	// means never.
+	OnPurged func(DocKey)
+
 	// Logger is told what a wipe of purged documents meets; nobody waits for these. Nil means nobody.
 	Logger *slog.Logger
 

@@ -47,6 +47,9 @@ func (s *Store) Purge(ctx context.Context, key DocKey, p Purge, done func(error)
 	}
 	return s.submit(ctx, u.size(), apply, func(err error) {
 		s.wiper.wake()
+		if err == nil && s.o.OnPurged != nil {
+			s.o.OnPurged(key)
+		}
 		if done != nil {
 			done(err)
 		}

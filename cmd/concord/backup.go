@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"concord/conflict"
 	"concord/internal/id"
 	"concord/internal/operator"
 	"concord/internal/progress"
@@ -163,7 +162,7 @@ func (c *restoreCommand) Run(ctx context.Context, s streams) error {
 	bar := progress.NewLine(s.err)
 	o := store.RestoreOptions{
 		Company: c.Company, Until: c.Until.Time, Split: snapshot.Split, Dependencies: snapshot.Dependencies,
-		Verify: func() store.DocumentVerifier { return snapshot.NewVerifier() }, Tables: conflict.Verify(),
+		Verify: func() store.DocumentVerifier { return snapshot.NewVerifier() }, Tables: verifyTables(),
 		Progress: func(p store.Progress) {
 			if p.Total == 0 {
 				bar.Count("restoring", p.Done, "records")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 
-	"concord/conflict"
 	"concord/internal/progress"
 	"concord/internal/snapshot"
 	"concord/store"
@@ -21,7 +20,7 @@ func (c *checkCommand) Run(ctx context.Context, s streams) error {
 	bar := progress.NewLine(s.err)
 	report, err := store.Check(ctx, c.Data, store.CheckOptions{
 		NewDocument: func() store.DocumentVerifier { return snapshot.NewVerifier() },
-		Tables:      conflict.Verify(),
+		Tables:      verifyTables(),
 		Progress:    func(p store.Progress) { bar.Show("checking", p.Done, p.Total, "records") },
 	})
 	bar.Clear()

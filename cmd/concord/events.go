@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"concord/conflict"
 	"concord/events"
 	"concord/internal/api"
 	"concord/internal/config"
@@ -21,6 +22,20 @@ func (n *numbered) tell(company string, t store.Table, first uint64, values [][]
 	if log := n.log.Load(); log != nil {
 		log.Numbered(company, t, first, values)
 	}
+}
+
+// forget tells it of a document that was purged.
+func (n *numbered) forget(d store.DocKey) {
+	if log := n.log.Load(); log != nil {
+		log.Forget(d.Company, d.Document)
+	}
+}
+
+// verifyTables returns what checks the records of other packages in a store.
+func verifyTables() map[store.Table]func(company string, key, value []byte) error {
+	all := conflict.Verify()
+	all[store.TableEvents] = events.Check
+	return all
 }
 
 // openEvents returns the event log of a store that tells n.

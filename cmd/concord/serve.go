@@ -125,7 +125,7 @@ func openNode(ctx context.Context, cfg config.Serve, rules *rulesFile, log *slog
 		return nil, fmt.Errorf("--trusted-proxies (CONCORD_TRUSTED_PROXIES): %w", err)
 	}
 	told := new(numbered)
-	st, err := store.Open(cfg.Data, store.Options{OnFailure: fail, OnNumbered: told.tell, Logger: log})
+	st, err := store.Open(cfg.Data, store.Options{OnFailure: fail, OnNumbered: told.tell, OnPurged: told.forget, Logger: log})
 	if err != nil {
 		return nil, dataAdvice(err, cfg.Data)
 	}
