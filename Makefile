@@ -104,7 +104,7 @@ api-fuzz: ## send 100,000 good and broken REST requests of all kinds of callers
 
 crash: ## kill the server 1,000 times under load, and 200 times amid each of snapshots, imports, deletions, backups, restores and events
 	CRASH_CYCLES=1000 CRASH_SNAPSHOT_CYCLES=200 CRASH_IMPORT_CYCLES=200 CRASH_PURGE_CYCLES=200 \
-	CRASH_BACKUP_CYCLES=200 CRASH_RESTORE_CYCLES=200 CRASH_EVENT_CYCLES=200 $(GO) test -count=1 -timeout 2h -v -run TestCrash ./e2e/crash
+	CRASH_BACKUP_CYCLES=200 CRASH_RESTORE_CYCLES=200 CRASH_EVENT_CYCLES=200 CRASH_DERIVE_CYCLES=200 $(GO) test -count=1 -timeout 2h -v -run TestCrash ./e2e/crash
 
 bench: build ## measure hot paths, fan-out, a closed loop and idle connections
 	$(GO) test -run '^$$' -bench . -benchmem ./crdt ./sync/... ./store
