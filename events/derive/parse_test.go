@@ -58,6 +58,36 @@ func outcome(t *testing.T, file string, b []byte) string {
 	return out.String()
 }
 
+// What the documentation shows is without mistakes.
+func TestDocumentation(t *testing.T) {
+	b, err := os.ReadFile("../../docs/rules.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(b), "```yaml\n")[1:]
+	for i, block := range blocks {
+		blocks[i], _, _ = strings.Cut(block, "```")
+	}
+	if b, err = os.ReadFile("../../examples/rules.yaml"); err != nil {
+		t.Fatal(err)
+	}
+	rules := 0
+	for _, block := range append(blocks, string(b)) {
+		r, err := Parse("rules.yaml", []byte(block))
+		if err != nil {
+			t.Errorf("%v", err)
+			continue
+		}
+		rules += len(r.Events) + len(r.Types)
+		for _, n := range r.Notes {
+			t.Errorf("note in line %d: %s", n.Line, n.Text)
+		}
+	}
+	if len(blocks) != 2 || rules < 8 {
+		t.Errorf("%d blocks, %d rules", len(blocks), rules)
+	}
+}
+
 func TestParseLimits(t *testing.T) {
 	one := func(fields string) string {
 		return "events: [{name: n, type: t, emit: invoice:paid, room: company, " + fields + "}]\n"
