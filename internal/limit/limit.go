@@ -1,6 +1,7 @@
 package limit
 
 import (
+	"math"
 	"sync"
 	"time"
 
@@ -95,6 +96,9 @@ func (c *Connection) Close() {
 // Allow reports whether n things may be done at this moment, as nil or an *Error.
 // What is refused counts nowhere.
 func (c *Connection) Allow(n int) error {
+	if n <= 0 {
+		return nil
+	}
 	l := c.limits
 	now := time.Now()
 	l.mu.Lock()
@@ -146,7 +150,7 @@ func (c *Connection) check(now time.Time, n int) error {
 		if lack <= 0 {
 			continue
 		}
-		e.RetryAfter = max(time.Millisecond, time.Duration(lack/float64(limiter.Limit())*float64(time.Second)))
+		e.RetryAfter = max(time.Millisecond, time.Duration(math.Ceil(lack/float64(limiter.Limit())*float64(time.Second))))
 		if worst == nil || e.RetryAfter > worst.RetryAfter {
 			worst = e
 		}
