@@ -137,28 +137,30 @@ var scopes = [3]string{"per connection", "per user", "per company"}
 
 // check returns an error about the limit for which there is longest to wait.
 func (c *Connection) check(now time.Time, n int) error {
-	var worst *Error
-	for i, limiter := range c.limiters() {
+	worst, wait := -1, time.Duration(0)
+	all := c.limiters()
+	for i, limiter := range all {
 		if limiter == nil {
 			continue
 		}
-		e := &Error{Limit: c.limits.what + " " + scopes[i], Rate: int(limiter.Limit()), Burst: limiter.Burst()}
-		if n > e.Burst {
-			return e
+		if n > limiter.Burst() {
+			return c.refuse(limiter, i, 0)
 		}
-		lack := float64(n) - limiter.TokensAt(now)
-		if lack <= 0 {
-			continue
-		}
-		e.RetryAfter = max(time.Millisecond, time.Duration(math.Ceil(lack/float64(limiter.Limit())*float64(time.Second))))
-		if worst == nil || e.RetryAfter > worst.RetryAfter {
-			worst = e
+		if lack := float64(n) - limiter.TokensAt(now); lack > 0 {
+			w := time.Duration(math.Ceil(lack / float64(limiter.Limit()) * float64(time.Second)))
+			if worst < 0 || w > wait {
+				worst, wait = i, w
+			}
 		}
 	}
-	if worst == nil {
+	if worst < 0 {
 		return nil
 	}
-	return worst
+	return c.refuse(all[worst], worst, max(wait, time.Millisecond))
+}
+
+func (c *Connection) refuse(limiter *rate.Limiter, scope int, wait time.Duration) *Error {
+	return &Error{Limit: c.limits.what + " " + scopes[scope], Rate: int(limiter.Limit()), Burst: limiter.Burst(), RetryAfter: wait}
 }
 
 // sweepInterval is how long a bucket that nobody needs may stay.

@@ -87,6 +87,37 @@ func TestWhatIsRefusedCountsNowhere(t *testing.T) {
 	})
 }
 
+// What the longest of several waits is for is told, and the others aren't charged.
+func TestSeveralLimitsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New("typing", Rates{Connection: 1, User: 1})
+		a, b := l.Connect("acme", "ann"), l.Connect("acme", "ann")
+		for i, c := range []*Connection{a, b} {
+			if err := c.Allow([]int{1, 4}[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if e := refused(t, a.Allow(5)); e.Limit != "typing per user" || e.RetryAfter != 5*time.Second {
+			t.Errorf("%v", e)
+		}
+
+		l = New("typing", Rates{Connection: 1, User: 10})
+		for range 10 {
+			if err := l.Connect("acme", "ann").Allow(5); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c := l.Connect("acme", "ann")
+		for range 100 {
+			refused(t, c.Allow(1))
+		}
+		time.Sleep(500 * time.Millisecond)
+		if err := c.Allow(5); err != nil {
+			t.Errorf("what the user's limit has refused counts for the connection: %v", err)
+		}
+	})
+}
+
 func TestManyAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New("publishes", Rates{User: 100, Company: 200})
@@ -144,9 +175,21 @@ func TestIdleBucketsAreForgotten(t *testing.T) {
 		if n := len(l.buckets); n != 2 {
 			t.Errorf("%d buckets are left, want those of the open connection", n)
 		}
+		stays.Close()
+		stays.Close()
+		time.Sleep(59 * time.Second)
+		if err := l.Allow("acme", "spends", 5); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		if err := l.Allow("other", "somebody", 1); err != nil {
+			t.Fatal(err)
+		}
+		if e := refused(t, l.Allow("acme", "spends", 5)); e.RetryAfter != 3*time.Second {
+			t.Errorf("who has spent all was forgotten: %v", e)
+		}
 		time.Sleep(time.Minute)
-		stays.Close()
-		stays.Close()
+		l.Connect("acme", "stays").Close()
 		if n := len(l.buckets); n != 0 {
 			t.Errorf("%d buckets are left", n)
 		}
