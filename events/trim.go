@@ -25,6 +25,7 @@ func (l *Log) trim() {
 				l.o.Logger.Error("events can't be trimmed", "company", name, "error", err)
 				break
 			}
+			l.flushDue()
 		}
 		if l.ending() {
 			return
@@ -32,6 +33,16 @@ func (l *Log) trim() {
 		if err := l.trimState(name); err != nil {
 			l.o.Logger.Error("state of events can't be trimmed", "company", name, "error", err)
 		}
+	}
+}
+
+// flushDue makes durable what was acknowledged meanwhile: there can be much to trim.
+func (l *Log) flushDue() {
+	select {
+	case <-l.acking:
+		l.flushAcks()
+		l.flushReceipts()
+	default:
 	}
 }
 

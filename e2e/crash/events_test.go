@@ -1,18 +1,18 @@
 package crash
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
+	"net/http"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,16 +20,6 @@ import (
 	"concord/internal/testkit/node"
 	"concord/store"
 )
-
-// eventChildEnv tells the test binary to be the process that is killed: it names the data folder.
-const eventChildEnv = "CRASH_EVENT_FOLDER"
-
-func TestMain(m *testing.M) {
-	if dir := os.Getenv(eventChildEnv); dir != "" {
-		eventChild(dir)
-	}
-	os.Exit(m.Run())
-}
 
 const (
 	eventCompany    = "acme"
@@ -40,325 +30,321 @@ const (
 	ackDurable = 1200 * time.Millisecond
 )
 
-// listeners are the devices: those whose names begin with "own" keep their cursors, the others rely on what they have
-// acknowledged.
-var listeners = []struct {
-	device string
-	start  events.Start
-}{
-	{"own-all", events.Start{}},
-	{"own-paid", events.Start{Filter: []string{"invoice:paid"}}},
-	{"acked-all", events.Start{}},
-	{"acked-some", events.Start{Filter: []string{"stock:*"}}},
-}
-
-func listenerOf(device string) events.Listener {
-	return events.Listener{Company: eventCompany, User: "alice", Device: device}
-}
-
-// TestCrashAmidEvents kills a process that publishes events and hands them out. What was acknowledged is in the log once,
-// and each device has got all of it, in the order of the log, when it has come back.
+// TestCrashAmidEvents kills the server while events are published and handed out. What was answered is in the log once,
+// and so is what was repeated because no answer came; each device has got all that is for it, in the order of the log,
+// when it has come back for the last time.
 func TestCrashAmidEvents(t *testing.T) {
 	cycles := node.Setting(t, "CRASH_EVENT_CYCLES", 10)
-	seed := uint64(node.Setting(t, "CRASH_SEED", int(time.Now().UnixNano()&0xffffffff)))
-	t.Logf("cycles %d, CRASH_SEED=%d", cycles, seed)
-	r := &eventRun{
-		t: t, rng: rand.New(rand.NewPCG(seed, 5)), dir: t.TempDir(), devices: make(map[string]*eventDevice), begun: time.Now(),
-	}
-	r.checker = checker{t: t, data: r.dir}
-	r.open(func(_ *store.Store, l *events.Log) {
-		for _, d := range listeners {
-			_, joined, err := l.Join(t.Context(), listenerOf(d.device), d.start)
-			if err == nil {
-				err = l.Ack(t.Context(), listenerOf(d.device), joined.Cursor)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			r.devices[d.device] = &eventDevice{cursor: joined.Cursor, known: make(map[string]bool)}
-		}
-	})
+	r := beginEvents(t, cycles)
 	for cycle := range cycles {
 		r.cycle()
-		r.checker.maybe()
 		if (cycle+1)%progressEvery == 0 {
 			fmt.Fprintf(os.Stderr, "crash: %d/%d kills in %v, %d events acknowledged\n", cycle+1, cycles,
-				time.Since(r.begun).Round(time.Second), len(r.acked))
+				time.Since(r.begun).Round(time.Second), r.count.Load())
 		}
 	}
-	r.open(r.judge)
+	for _, p := range r.publishers {
+		p.repeat(r.api(p.user, "service"))
+	}
+	r.node.Stop()
+	r.judge()
 	r.checker.run()
-	t.Logf("%d kills: %d acknowledged events, none missing; %d came to devices, %d of them again; %d checks clean",
-		cycles, len(r.acked), r.came, r.again, r.checker.runs)
-	if r.again == 0 {
-		t.Error("no event came again; no kill came amid deliveries")
+	came, again := 0, 0
+	for _, e := range r.ears {
+		came, again = came+e.came, again+e.again
+	}
+	t.Logf("%d kills: %d acknowledged events, none missing, none twice; %d calls were repeated; %d came to devices, %d of them again; %d checks clean",
+		cycles, r.count.Load(), r.repeated(), came, again, r.checker.runs)
+	if again == 0 || r.repeated() == 0 {
+		t.Error("no kill came amid deliveries or publications; the test shows nothing")
 	}
 }
 
 type eventRun struct {
-	t       *testing.T
-	rng     *rand.Rand
-	dir     string
-	checker checker
-	begun   time.Time
-
-	acked   []string // IDs
-	devices map[string]*eventDevice
-	came    int
-	again   int
+	*run
+	publishers []*publisher
+	ears       []*ear
+	count      atomic.Int64 // acknowledged events
 }
 
-// eventDevice is what a device has kept.
-type eventDevice struct {
-	cursor string
-	got    []string // IDs, in the order in which they came first
-	known  map[string]bool
+func beginEvents(t *testing.T, cycles int) *eventRun {
+	t.Helper()
+	r := &eventRun{run: begin(t, cycles, node.Options{Env: []string{"CONCORD_PUBLISH_RATE=0/0/0", "CONCORD_EVENT_RATE=0/0/0"}})}
+	for i := range eventPublishers {
+		own := rand.New(rand.NewPCG(r.rng.Uint64(), 6))
+		r.publishers = append(r.publishers, &publisher{user: fmt.Sprint("publisher-", i), rng: own, count: &r.count, ids: make(map[string]string)})
+	}
+	for _, e := range []ear{
+		{device: "socket with a cursor", user: "alice", socket: true, keeps: true},
+		{device: "socket", user: "alice", socket: true, types: "stock:*"},
+		{device: "poll with a cursor", user: "bob", keeps: true, types: "invoice:paid"},
+		{device: "poll", user: "alice"},
+	} {
+		e.known = make(map[string]bool)
+		r.ears = append(r.ears, &e)
+		e.begin(r.api(e.user, "editor"))
+	}
+	r.node.Stop() // what was acknowledged is durable
+	r.node.Run()
+	return r
 }
 
-func (r *eventRun) take(d *eventDevice, ids ...string) {
-	for _, id := range ids {
-		if r.came++; d.known[id] {
-			r.again++
-			continue
-		}
-		d.known[id] = true
-		d.got = append(d.got, id)
-	}
-}
-
-// open calls fn with the store and its log, in this process.
-func (r *eventRun) open(fn func(*store.Store, *events.Log)) {
-	r.t.Helper()
-	s, l, err := openEvents(r.dir)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	fn(s, l)
-	l.Close()
-	if err := s.Close(); err != nil {
-		r.t.Fatal(err)
-	}
-}
-
-func openEvents(dir string) (*store.Store, *events.Log, error) {
-	var l *events.Log
-	s, err := store.Open(dir, store.Options{
-		OnNumbered: func(company string, table store.Table, first uint64, values [][]byte) {
-			l.Numbered(company, table, first, values) // nothing is written before l is there
-		},
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	if l, err = events.Open(s, events.Options{Memory: 64 << 10}); err != nil {
-		return nil, nil, err
-	}
-	return s, l, nil
-}
-
-// cycle runs a process, notes what it says, and kills it.
+// cycle publishes and listens, and kills the node meanwhile.
 func (r *eventRun) cycle() {
 	r.t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), eventChildEnv+"="+r.dir)
-	cmd.Stderr = os.Stderr
-	cursors := make(map[string]string)
-	for name, d := range r.devices {
-		if strings.HasPrefix(name, "own") {
-			cursors[name] = d.cursor
-		}
+	ctx, cancel := context.WithCancel(r.t.Context())
+	defer cancel()
+	var all sync.WaitGroup
+	for _, e := range r.ears {
+		a := r.api(e.user, "editor")
+		all.Go(func() { e.listen(ctx, a) })
 	}
-	in, err := json.Marshal(cursors)
-	if err != nil {
-		r.t.Fatal(err)
+	for _, p := range r.publishers {
+		a := r.api(p.user, "service")
+		all.Go(func() { p.publish(a) })
 	}
-	cmd.Stdin = strings.NewReader(string(in))
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		r.t.Fatal(err)
-	}
-	killAt, count := r.rng.IntN(2*eventsPerCycle), 0
 	moment := time.Duration(r.rng.IntN(3000)) * time.Microsecond
 	if r.rng.IntN(4) == 0 {
 		moment += ackDurable
 	}
-	lines := bufio.NewReaderSize(out, 1<<20)
-	for {
-		line, err := lines.ReadString('\n')
-		if err != nil {
-			break // what was cut off was never said
-		}
-		word := strings.Fields(line)
-		switch word[0] {
-		case "acked":
-			r.acked = append(r.acked, word[1:]...)
-			before := count
-			if count += len(word) - 1; before <= killAt && count > killAt {
-				time.AfterFunc(moment, func() { cmd.Process.Kill() })
-			}
-		case "got":
-			d := r.devices[word[1]]
-			d.cursor = word[2]
-			r.take(d, word[3:]...)
-		default:
-			cmd.Process.Kill()
-			r.t.Fatalf("child said %q", line)
-		}
+	killAt := r.count.Load() + r.rng.Int64N(2*eventsPerCycle)
+	for deadline := time.Now().Add(syncTimeout); r.count.Load() < killAt && time.Now().Before(deadline); {
+		time.Sleep(100 * time.Microsecond)
 	}
-	cmd.Wait()
+	time.Sleep(moment)
+	r.node.Kill()
+	cancel()
+	all.Wait()
+	r.checker.maybe()
+	r.restart()
+	if r.t.Failed() {
+		r.t.FailNow()
+	}
 }
 
-// judge lets the devices come back a last time, and compares what they and the publishers know with the log.
-func (r *eventRun) judge(s *store.Store, l *events.Log) {
+func (r *eventRun) repeated() (n int) {
+	for _, p := range r.publishers {
+		n += p.repeated
+	}
+	return n
+}
+
+// judge compares what publishers and devices know with the log of the stopped node.
+func (r *eventRun) judge() {
 	r.t.Helper()
-	var all []*events.Event
-	err := s.Scan(eventCompany, store.TableEvents, store.Range{}, func(_, value []byte) error {
-		e, err := events.Decode(bytes.Clone(value))
-		all = append(all, e)
-		return err
-	})
+	s, err := store.OpenReadOnly(r.node.Data)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	times := make(map[string]int)
-	for _, e := range all {
-		times[e.ID]++
-	}
-	missing := 0
-	for _, id := range r.acked {
-		if times[id] != 1 {
-			missing++
-			r.t.Errorf("acknowledged event %s is in the log %d times", id, times[id])
-		}
-		if missing > 10 {
-			r.t.Fatal("and so on")
-		}
-	}
-	for _, d := range listeners {
-		r.judgeDevice(l, d.device, d.start, all)
-	}
-}
-
-func (r *eventRun) judgeDevice(l *events.Log, name string, start events.Start, all []*events.Event) {
-	var want []string
-	for _, e := range all {
-		prefix := ""
-		if len(start.Filter) > 0 {
-			prefix = strings.TrimSuffix(start.Filter[0], "*")
-		}
-		if strings.HasPrefix(e.Type, prefix) && (e.Room == "user:alice" || e.Room == "company:"+eventCompany) {
-			want = append(want, e.ID)
-		}
-	}
-	d := r.devices[name]
-	if strings.HasPrefix(name, "own") {
-		start.Cursor = d.cursor
-	}
-	f, joined, err := l.Join(r.t.Context(), listenerOf(name), start)
-	if err != nil || !joined.Recovered {
-		r.t.Fatalf("device %s: %+v, %v", name, joined, err)
-	}
-	ctx, cancel := context.WithTimeout(r.t.Context(), syncTimeout)
-	defer cancel()
-	for len(d.got) < len(want) {
-		b, err := f.Next(ctx, 1000)
+	var all []*events.Event
+	refs, ids := make(map[string]int), make(map[string]int)
+	err = s.Scan(eventCompany, store.TableEvents, store.Range{}, func(_, value []byte) error {
+		e, err := events.Decode(bytes.Clone(value))
 		if err != nil {
-			r.t.Fatalf("device %s got %d events of %d: %v", name, len(d.got), len(want), err)
+			return err
 		}
-		for _, item := range b.Items {
-			r.take(d, item.Event.ID)
+		all = append(all, e)
+		ids[e.ID]++
+		var data struct{ Ref string }
+		if json.Unmarshal(e.Data, &data) == nil && data.Ref != "" {
+			refs[data.Ref]++
+		}
+		return nil
+	})
+	if err := errors.Join(err, s.Close()); err != nil {
+		r.t.Fatal(err)
+	}
+	wrong := 0
+	for _, p := range r.publishers {
+		for ref, id := range p.ids {
+			if (refs[ref] != 1 || ids[id] != 1) && wrong < 10 {
+				wrong++
+				r.t.Errorf("acknowledged event %s (%s) is in the log %d times, its data %d times", id, ref, ids[id], refs[ref])
+			}
+		}
+		if p.pending != nil {
+			r.t.Errorf("%s has a call that was never answered", p.user)
 		}
 	}
-	if !slices.Equal(d.got, want) {
-		r.t.Errorf("device %s got %d events, and not in the order of the log, which has %d for it", name, len(d.got), len(want))
+	r.node.Run()
+	for _, e := range r.ears {
+		e.judge(r.t, r.api(e.user, "editor"), all)
 	}
+	r.node.Stop()
 }
 
-// eventChild publishes events and listens to them, says what it knows, and never ends.
-func eventChild(dir string) {
-	fail := func(err error) {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	var cursors map[string]string
-	in, err := io.ReadAll(os.Stdin)
-	if err == nil {
-		err = json.Unmarshal(in, &cursors)
-	}
-	if err != nil {
-		fail(err)
-	}
-	s, l, err := openEvents(dir)
-	if err != nil {
-		fail(err)
-	}
-	var mu sync.Mutex
-	say := func(words ...string) {
-		mu.Lock()
-		defer mu.Unlock()
-		os.Stdout.WriteString(strings.Join(words, " ") + "\n") // one write: a pipe keeps it when the process is killed
-	}
-	for _, d := range listeners {
-		start := d.start
-		start.Cursor = cursors[d.device]
-		f, joined, err := l.Join(context.Background(), listenerOf(d.device), start)
-		if err != nil || !joined.Recovered {
-			fail(fmt.Errorf("join %s: %+v, %w", d.device, joined, err))
-		}
-		go func() {
-			for {
-				b, err := f.Next(context.Background(), 50)
-				if err != nil {
-					fail(err)
-				}
-				ids := []string{"got", d.device, b.Cursor}
-				for _, item := range b.Items {
-					ids = append(ids, item.Event.ID)
-				}
-				say(ids...)
-				if err := l.Ack(context.Background(), listenerOf(d.device), b.Cursor); err != nil {
-					fail(err)
-				}
-			}
-		}()
-	}
-	for p := range eventPublishers {
-		go func() {
-			for n := 0; ; n++ {
-				ids, err := publish(s, p, n)
-				if err != nil {
-					fail(err)
-				}
-				say(append([]string{"acked"}, ids...)...)
-			}
-		}()
-	}
-	select {}
+// publisher publishes events, and repeats calls that weren't answered.
+type publisher struct {
+	user  string
+	rng   *rand.Rand
+	count *atomic.Int64
+
+	calls    int
+	pending  []publication // a call that was not answered
+	repeated int
+	ids      map[string]string // of acknowledged events, by their reference
 }
 
-// publish commits some events and returns their IDs.
-func publish(s *store.Store, publisher, n int) (ids []string, err error) {
+type publication struct {
+	Type string            `json:"type"`
+	Room string            `json:"room"`
+	Data map[string]string `json:"data"`
+}
+
+// publish makes calls until one isn't answered.
+func (p *publisher) publish(a *eventAPI) {
+	if !p.repeat(a) {
+		return
+	}
 	rooms := []string{"user:alice", "user:bob", "company:" + eventCompany}
 	types := []string{"invoice:paid", "stock:updated", "task:assigned"}
-	var records []store.Record
-	for i := range 1 + (n+publisher)%5 {
-		now := time.Now()
-		e := events.Event{
-			ID: events.NewID(now), Type: types[(n+i)%3], Room: rooms[(n+publisher)%3], Time: now,
-			Data: json.RawMessage(fmt.Sprintf(`{"publisher":%d,"n":%d,"i":%d}`, publisher, n, i)),
+	for {
+		p.calls++
+		for i := range 1 + p.rng.IntN(10) {
+			p.pending = append(p.pending, publication{
+				types[p.rng.IntN(3)], rooms[p.rng.IntN(3)], map[string]string{"ref": fmt.Sprintf("%s/%d/%d", p.user, p.calls, i)},
+			})
 		}
-		r, err := e.Record()
-		if err != nil {
-			return nil, err
+		if !p.call(a) {
+			return
 		}
-		ids, records = append(ids, e.ID), append(records, r)
 	}
-	done := make(chan error, 1)
-	if err := s.Put(context.Background(), eventCompany, records, nil, func(err error) { done <- err }); err != nil {
-		return nil, err
+}
+
+// repeat makes a call again that wasn't answered.
+func (p *publisher) repeat(a *eventAPI) bool {
+	if p.pending == nil {
+		return true
 	}
-	return ids, <-done
+	p.repeated++
+	return p.call(a)
+}
+
+func (p *publisher) call(a *eventAPI) bool {
+	var answer struct{ Events []struct{ ID, Cursor string } }
+	if !a.call(context.Background(), http.MethodPost, "/v1/events", fmt.Sprintf("call %d", p.calls), map[string]any{"events": p.pending}, &answer) {
+		return false
+	}
+	if len(answer.Events) != len(p.pending) {
+		a.t.Errorf("%d events of %d were published", len(answer.Events), len(p.pending))
+		return false
+	}
+	for i, e := range answer.Events {
+		p.ids[p.pending[i].Data["ref"]] = e.ID
+	}
+	p.count.Add(int64(len(p.pending)))
+	p.pending = nil
+	return true
+}
+
+// ear is a device that listens.
+type ear struct {
+	device, user string
+	socket       bool   // else it polls
+	keeps        bool   // its cursor; else it relies on what it has acknowledged
+	types        string // "" = all
+
+	cursor string
+	got    []string // IDs, in the order in which they came first
+	known  map[string]bool
+	came   int
+	again  int
+}
+
+// told is a message of the server's.
+type told struct {
+	Type, Cursor string
+	Recovered    bool
+	Event        struct{ ID, Type string }
+}
+
+// take keeps what a message says.
+func (e *ear) take(t *testing.T, m told) {
+	switch m.Type {
+	case "hello":
+		if !m.Recovered {
+			t.Errorf("%s isn't recovered", e.device)
+		}
+	case "event":
+		if m.Cursor != "" {
+			e.cursor = m.Cursor
+		}
+		if isPresence(m.Event.Type) {
+			return
+		}
+		if e.came++; e.known[m.Event.ID] {
+			e.again++
+			return
+		}
+		e.known[m.Event.ID] = true
+		e.got = append(e.got, m.Event.ID)
+	case "cursor":
+		e.cursor = m.Cursor
+	default:
+		t.Errorf("%s was told of %q", e.device, m.Type)
+	}
+}
+
+// isPresence tells the events that devices cause by listening, also before others have their places.
+func isPresence(name string) bool { return strings.HasPrefix(name, "user:") }
+
+// begin gives the device its place.
+func (e *ear) begin(a *eventAPI) {
+	a.t.Helper()
+	if !e.poll(context.Background(), a, 0) {
+		a.t.Fatalf("%s can't begin", e.device)
+	}
+}
+
+// listen hears events until the connection is gone.
+func (e *ear) listen(ctx context.Context, a *eventAPI) {
+	if e.socket {
+		e.hear(ctx, a)
+		return
+	}
+	for e.poll(ctx, a, 1) {
+	}
+}
+
+// poll makes one call, and acknowledges what came.
+func (e *ear) poll(ctx context.Context, a *eventAPI, wait int) bool {
+	query := fmt.Sprintf("?limit=200&wait=%d&device=%s", wait, strings.ReplaceAll(e.device, " ", "+"))
+	if e.types != "" {
+		query += "&types=" + e.types
+	}
+	if e.keeps && e.cursor != "" {
+		query += "&cursor=" + e.cursor
+	}
+	var answer struct {
+		Cursor   string
+		Messages []told
+	}
+	if !a.call(ctx, http.MethodGet, "/v1/events/poll"+query, "", nil, &answer) {
+		return false
+	}
+	for _, m := range answer.Messages {
+		e.take(a.t, m)
+	}
+	e.cursor = answer.Cursor
+	return a.call(ctx, http.MethodPost, "/v1/events/ack", "", map[string]any{"device": e.device, "cursor": e.cursor}, nil)
+}
+
+// judge lets the device come back until it has what the log holds for it.
+func (e *ear) judge(t *testing.T, a *eventAPI, all []*events.Event) {
+	t.Helper()
+	prefix, own := strings.TrimSuffix(e.types, "*"), []string{"user:" + e.user, "company:" + eventCompany}
+	var want []string
+	for _, event := range all {
+		if strings.HasPrefix(event.Type, prefix) && !isPresence(event.Type) && slices.Contains(own, event.Room) {
+			want = append(want, event.ID)
+		}
+	}
+	for begin := time.Now(); len(e.got) < len(want) && time.Since(begin) < syncTimeout; {
+		if !e.poll(t.Context(), a, 0) {
+			t.Fatalf("%s can't come back", e.device)
+		}
+	}
+	if !slices.Equal(e.got, want) {
+		t.Errorf("%s got %d events, want the %d of the log in their order", e.device, len(e.got), len(want))
+	}
 }
