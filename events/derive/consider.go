@@ -6,17 +6,16 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-
-	"concord/internal/rules"
 )
 
 // consider looks for what a rule says but can't mean. It is called for rules
 // without mistakes in their parts.
 func (p *parser) consider(r *Rule, at places) {
-	for key, e := range map[string]*rules.Expr{"becomes": r.Becomes, "when": r.When} {
-		if e != nil {
-			p.Types(e, at[key])
-		}
+	if r.Becomes != nil {
+		p.Types(r.Becomes, at["becomes"])
+	}
+	if r.When != nil {
+		p.Types(r.When, at["when"])
 	}
 	if len(r.From) == 1 && len(r.To) == 1 && r.From[0].Same(r.To[0]) {
 		p.Node(at["to"], "from and to are the same: that is no change")

@@ -1,6 +1,7 @@
 package derive
 
 import (
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -57,8 +58,27 @@ func (p *parser) ownType(n *yaml.Node) {
 		return
 	}
 	if _, err := events.NewCatalogue([]events.Type{t}); err != nil {
-		p.Node(at, "%s", strings.ReplaceAll(err.Error(), "\n", " "))
+		p.Node(at, "%s", oneLine(err))
 		return
 	}
 	p.rules.Types = append(p.rules.Types, t)
+}
+
+// maxReasons is how many reasons why a schema is wrong are told.
+const maxReasons = 4
+
+// oneLine puts the reasons of an error, which come in any order, into one line.
+func oneLine(err error) string {
+	what, rest, _ := strings.Cut(err.Error(), "\n")
+	var reasons []string
+	for line := range strings.SplitSeq(rest, "\n") {
+		if line = strings.TrimLeft(line, " -"); line != "" && !slices.Contains(reasons, line) {
+			reasons = append(reasons, line)
+		}
+	}
+	slices.Sort(reasons)
+	for _, reason := range reasons[:min(len(reasons), maxReasons)] {
+		what += "; " + reason
+	}
+	return what
 }
