@@ -114,6 +114,9 @@ func TestDerivedEvents(t *testing.T) {
 					t.Fatalf("heard %+v", e)
 				}
 			}
+			if n := o.node.Metric("concord_derived_events_total"); n < 5 || o.node.Metric("concord_derived_events_pending") != 0 {
+				t.Errorf("%v events were made by rules", n)
+			}
 			o.callAs(node.Claims{Sub: "root", Role: "admin"}, http.MethodDelete, "/v1/documents/"+project[len("automerge:"):], "", nil)
 			if e := carl.next(); e.Type != "project:deleted" || e.From != "root" || e.Data["name"] != nil {
 				t.Errorf("heard %+v", e)

@@ -209,7 +209,7 @@ func openNode(ctx context.Context, cfg config.Serve, rules *rulesFile, log *slog
 		return nil, err
 	}
 	server := api.New(api.Options{
-		Hub: h, Store: st, Snapshots: stats,
+		Hub: h, Store: st, Snapshots: stats, Derived: deriver.Stats,
 		Documents: documents.New(h, st, documents.Options{
 			PurgeRecords: ledger.PurgeRecords, Deleted: deriver.Deleted, Purged: eventLog.Forget, Logger: log,
 		}),

@@ -26,6 +26,9 @@ func (s *Server) newMetrics() *prometheus.Registry {
 	if s.opts.Snapshots != nil {
 		r.MustRegister(snapshotMetrics(s.opts.Snapshots)...)
 	}
+	if s.opts.Derived != nil {
+		r.MustRegister(deriveMetrics(s.opts.Derived)...)
+	}
 	return r
 }
 

@@ -15,6 +15,7 @@ import (
 	"concord/conflict"
 	"concord/conflict/guard"
 	"concord/events"
+	"concord/events/derive"
 	"concord/internal/auth"
 	"concord/internal/documents"
 	"concord/internal/snapshot"
@@ -37,6 +38,7 @@ type Options struct {
 	Store            Store
 	Documents        *documents.Service
 	Snapshots        func() snapshot.Stats // nil = no snapshots are written
+	Derived          func() derive.Stats   // nil = no rules make events
 	Conflicts        *conflict.Ledger
 	Resolver         *conflict.Resolver
 	Proposals        *guard.Proposals
