@@ -32,6 +32,12 @@ func (s *scribe) note(format string, args ...any) {
 	s.calls = append(s.calls, fmt.Sprintf(format, args...))
 }
 
+func (s *scribe) set(fail error, panics bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail, s.panic = fail, panics
+}
+
 // took returns the calls since the last time.
 func (s *scribe) took() string {
 	s.mu.Lock()
@@ -170,8 +176,8 @@ func TestDeriverOfAnImport(t *testing.T) {
 // the deriver is told.
 func TestFailingDeriverAbandonsTheDocument(t *testing.T) {
 	for name, fail := range map[string]func(*scribe, *hookedStore){
-		"error": func(s *scribe, _ *hookedStore) { s.fail = errors.New("no") },
-		"panic": func(s *scribe, _ *hookedStore) { s.panic = true },
+		"error": func(s *scribe, _ *hookedStore) { s.set(errors.New("no"), false) },
+		"panic": func(s *scribe, _ *hookedStore) { s.set(nil, true) },
 		"store": func(_ *scribe, s *hookedStore) {
 			s.set(func(s *hookedStore) {
 				s.onAppend = func(store.Append, func() error, func(error)) error { return errors.New("no") }
@@ -190,13 +196,11 @@ func TestFailingDeriverAbandonsTheDocument(t *testing.T) {
 			if code, _ := a.closed(); code != wire.CloseTryLater {
 				t.Errorf("closed with %d", code)
 			}
-			if got := s.took(); !strings.HasSuffix(got, "abandoned") {
-				t.Errorf("calls %s", got)
-			}
+			waitFor(t, "the deriver to be told", func() bool { return strings.HasSuffix(s.took(), "abandoned") })
 			if _, err := r.hub.Edit(t.Context(), keyOf(docA), Edit{By: office, Write: put("z", 1)}); err == nil {
 				t.Error("an edit of which nothing is derived is taken")
 			}
-			s.fail, s.panic = nil, false
+			s.set(nil, false)
 			hooks.set(func(s *hookedStore) { s.onAppend = nil })
 			s.took()
 			r.edit(docA, "z", 1)
