@@ -24,8 +24,9 @@ type Proxy struct {
 type link struct {
 	client, server net.Conn
 
-	mu   sync.Mutex // guards the following field
+	mu   sync.Mutex // guards the following fields
 	left [2]int     // bytes until the cut, by direction; negative means no cut is due
+	mute bool       // what comes is dropped
 }
 
 // Direction of bytes through a proxy.
@@ -72,6 +73,18 @@ func (p *Proxy) CutAfter(d Direction, n int) {
 	}
 }
 
+// Mute drops what comes from now on over the connections of this moment, in both directions, also that a side has ended:
+// as when a device has lost its network.
+func (p *Proxy) Mute() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for l := range p.links {
+		l.mu.Lock()
+		l.mute = true
+		l.mu.Unlock()
+	}
+}
+
 func (p *Proxy) accept() {
 	for {
 		client, err := p.listener.Accept()
@@ -89,7 +102,11 @@ func (p *Proxy) accept() {
 			return
 		}
 		p.owned.Go(func() { l.pump(Up, server, client) })
-		p.owned.Go(func() { l.pump(Down, client, server); p.remove(l) })
+		p.owned.Go(func() {
+			if l.pump(Down, client, server); !l.isMute() {
+				p.remove(l)
+			}
+		})
 	}
 }
 
@@ -120,7 +137,11 @@ func (p *Proxy) close() {
 
 // pump copies one direction until either side ends or the cut is due.
 func (l *link) pump(d Direction, to io.Writer, from io.Reader) {
-	defer l.cut()
+	defer func() {
+		if !l.isMute() {
+			l.cut()
+		}
+	}()
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)
@@ -135,6 +156,9 @@ func (l *link) pump(d Direction, to io.Writer, from io.Reader) {
 func (l *link) take(d Direction, n int) (pass int, due bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.mute {
+		return 0, false
+	}
 	if l.left[d] < 0 {
 		return n, false
 	}
@@ -143,6 +167,12 @@ func (l *link) take(d Direction, n int) (pass int, due bool) {
 	}
 	l.left[d] -= n
 	return n, false
+}
+
+func (l *link) isMute() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mute
 }
 
 // cut drops both sides, the bytes that passed so far delivered.

@@ -107,6 +107,12 @@ func (p *Process) Stop() {
 	}
 }
 
+// Kill ends the process with SIGKILL: no client of it says goodbye.
+func (p *Process) Kill() {
+	p.cmd.Process.Kill()
+	<-p.gone
+}
+
 // Stderr returns the end of what the process wrote to stderr.
 func (p *Process) Stderr() string { return p.stderr.String() }
 

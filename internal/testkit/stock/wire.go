@@ -1,6 +1,9 @@
 package stock
 
-import "encoding/base64"
+import (
+	"encoding/base64"
+	"time"
+)
 
 // Ephemeral is a received ephemeral message.
 type Ephemeral struct {
@@ -21,6 +24,33 @@ func (c *Client) Ephemerals() []Ephemeral {
 	var r struct{ Messages []Ephemeral }
 	c.call("ephemerals", nil, &r)
 	return r.Messages
+}
+
+// StartPresence begins to tell others a state by automerge-repo's Presence, which only V2 has. A peer that isn't heard of
+// for ttl is forgotten.
+func (c *Client) StartPresence(url string, state map[string]any, heartbeat, ttl time.Duration) {
+	c.tb.Helper()
+	c.call("startPresence", map[string]any{"url": url, "state": state, "heartbeat": heartbeat.Milliseconds(), "ttl": ttl.Milliseconds()}, nil)
+}
+
+// SetPresence changes one channel of the state.
+func (c *Client) SetPresence(url, channel string, value any) {
+	c.tb.Helper()
+	c.call("setPresence", map[string]any{"url": url, "channel": channel, "value": value}, nil)
+}
+
+// StopPresence says goodbye.
+func (c *Client) StopPresence(url string) {
+	c.tb.Helper()
+	c.call("stopPresence", map[string]any{"url": url}, nil)
+}
+
+// Presence returns the others' states by peer ID.
+func (c *Client) Presence(url string) map[string]any {
+	c.tb.Helper()
+	var r struct{ States map[string]any }
+	c.call("presence", map[string]any{"url": url}, &r)
+	return r.States
 }
 
 // RemoteHeads is news of what another storage holds.

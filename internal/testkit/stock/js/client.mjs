@@ -43,6 +43,7 @@ export function clientClass(packages) {
     #handles = new Map()
     #ephemerals = []
     #remoteHeads = []
+    #presences = new Map()
 
     /**
      * options: {url, ticketURL?, token?, retry?, storage?, peerId?, gossip?, offline?, bare?}
@@ -227,6 +228,30 @@ export function clientClass(packages) {
       return {}
     }
 
+    /** Begins to tell others a state by automerge-repo's own Presence, which only the newer generation has. */
+    startPresence({ url, state, heartbeat, ttl }) {
+      const presence = new packages.Presence({ handle: this.#handle(url) })
+      this.#presences.set(url, presence)
+      presence.start({ initialState: fromTagged(state), heartbeatMs: heartbeat, peerTtlMs: ttl })
+      return {}
+    }
+
+    setPresence({ url, channel, value }) {
+      this.#presences.get(url).broadcast(channel, fromTagged(value))
+      return {}
+    }
+
+    /** What the others are known to have told, by peer. */
+    presence({ url }) {
+      const states = Object.values(this.#presences.get(url).getPeerStates().value)
+      return { states: Object.fromEntries(states.map(s => [s.peerId, toTagged(s.value)])) }
+    }
+
+    stopPresence({ url }) {
+      this.#presences.get(url).stop()
+      return {}
+    }
+
     ephemerals() {
       return { messages: this.#ephemerals }
     }
@@ -271,6 +296,7 @@ export function clientClass(packages) {
         await this.repo.flush()
         await sleep(SAVE_ROUNDS)
       }
+      for (const presence of this.#presences.values()) presence.stop()
       stop(this.connection)
       if (!abrupt) await calls.stop(this.repo)
       // What the repo's timers still write must not meet the removal of the folder.

@@ -1,5 +1,5 @@
 import * as Automerge from "@automerge/automerge"
-import { Repo, cbor } from "@automerge/automerge-repo"
+import { Presence, Repo, cbor } from "@automerge/automerge-repo"
 import { WebSocketClientAdapter } from "@automerge/automerge-repo-network-websocket"
 import { NodeFSStorageAdapter } from "@automerge/automerge-repo-storage-nodefs"
 import { run } from "../driver.mjs"
@@ -8,6 +8,7 @@ run({
   generation: "v2",
   A: Automerge.next ?? Automerge,
   Repo,
+  Presence,
   Adapter: WebSocketClientAdapter,
   Storage: NodeFSStorageAdapter,
   cbor,
