@@ -85,8 +85,8 @@ func (r *Rule) eventType(m Moment) string {
 // step is the way of a document from one state to another.
 type step struct {
 	created       bool // it has come into being
-	imported      bool // with a history that counts for nothing else
 	updated       bool // there is something to be seen of it
+	changed       bool // some value that rules compare is another one
 	before, after func(path string) rules.Value
 }
 
@@ -94,7 +94,7 @@ type step struct {
 func (r *Rule) happens(s step) (m Moment, ok bool) {
 	switch {
 	case len(r.On) == 0:
-		ok = !s.imported && r.triggered(s)
+		ok = s.changed && r.triggered(s)
 	case s.created:
 		m, ok = Created, r.on(Created)
 	case s.updated:

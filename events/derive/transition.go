@@ -64,6 +64,7 @@ func (t *transition) Applied(a hub.Applied) {
 		return // nothing that anybody sees
 	}
 	previous := t.reread(a.Content.View())
+	s.changed = len(previous) > 0
 	s.before = func(path string) rules.Value {
 		i := t.rules.index[path]
 		if v, ok := previous[i]; ok {
@@ -203,7 +204,7 @@ func (t *transition) Records(e hub.Ended) ([]store.Record, error) {
 func (t *transition) asOne(e hub.Ended) {
 	t.maker, t.updates = t.newMaker(e.Received), nil
 	s := step{
-		created: !t.existed, imported: e.Imported, updated: t.existed && t.differs(e.View), after: t.value,
+		created: !t.existed, changed: len(t.first) > 0, updated: t.existed && t.differs(e.View), after: t.value,
 		before: func(path string) rules.Value {
 			i := t.rules.index[path]
 			if v, ok := t.first[i]; ok {
