@@ -164,29 +164,36 @@ func rootKey(content *crdt.OpSet, object crdt.OpID) (name string) {
 // reread reads what is at the paths that the last change may have changed, and
 // returns what was there before, of those that it did change.
 func (t *transition) reread(v crdt.View) (previous map[int]rules.Value) {
-	for token, paths := range t.rules.byToken {
-		if _, ok := t.keys[token]; !ok {
-			continue
+	previous = make(map[int]rules.Value)
+	if len(t.keys) < len(t.rules.byToken) {
+		for key := range t.keys {
+			t.rereadPaths(v, t.rules.byToken[key], previous)
 		}
-		for _, i := range paths {
-			was := t.values[i]
-			t.values[i] = rules.Read(v, t.rules.paths[i])
-			if was.Same(t.values[i]) {
-				continue
-			}
-			if previous == nil {
-				previous = make(map[int]rules.Value)
-			}
-			previous[i] = was
-			if t.first == nil {
-				t.first = make(map[int]rules.Value)
-			}
-			if _, ok := t.first[i]; !ok {
-				t.first[i] = was
-			}
+		return previous
+	}
+	for key, paths := range t.rules.byToken {
+		if _, ok := t.keys[key]; ok {
+			t.rereadPaths(v, paths, previous)
 		}
 	}
 	return previous
+}
+
+func (t *transition) rereadPaths(v crdt.View, paths []int, previous map[int]rules.Value) {
+	for _, i := range paths {
+		was := t.values[i]
+		t.values[i] = rules.Read(v, t.rules.paths[i])
+		if was.Same(t.values[i]) {
+			continue
+		}
+		previous[i] = was
+		if t.first == nil {
+			t.first = make(map[int]rules.Value)
+		}
+		if _, ok := t.first[i]; !ok {
+			t.first[i] = was
+		}
+	}
 }
 
 // Records returns what is to be committed with the changes.
