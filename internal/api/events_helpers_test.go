@@ -68,7 +68,8 @@ type streamEar struct {
 	lines *bufio.Reader
 }
 
-func (e streamEar) next(context.Context) (m told, err error) {
+func (e streamEar) next(ctx context.Context) (m told, err error) {
+	defer context.AfterFunc(ctx, func() { _ = e.body.Close() })()
 	name, id := "", ""
 	for {
 		line, err := e.lines.ReadString('\n')
@@ -121,6 +122,7 @@ func (e *pollEar) next(context.Context) (told, error) {
 			e.left = e.left[1:]
 		}
 		e.met = true
+		e.query.Set("wait", "10")
 		e.query.Set("cursor", answer["cursor"].(string))
 	}
 	m := e.left[0]
@@ -178,7 +180,7 @@ func (r *rig) open(via, bearer, device, cursor string, rooms, types []string) *l
 		}
 		l.ear = streamEar{res.Body, bufio.NewReader(res.Body)}
 	default:
-		q.Set("wait", "5")
+		q.Set("wait", "0")
 		l.ear = &pollEar{rig: r, bearer: bearer, query: q}
 	}
 	return l

@@ -44,7 +44,6 @@ func (s *Server) registerPublish(rest huma.API) {
 	op := s.eventOperation(rest, "publish-events", http.MethodPost, "/v1/events", "Publish events",
 		"All of them or none; they are on the disk when the call is answered. For services and admins.")
 	op.DefaultStatus = http.StatusOK
-	op.Middlewares = append(op.Middlewares, s.budgeted)
 	op.MaxBodyBytes = int64(s.opts.MaxMessage)
 	op.BodyReadTimeout = bodyTimeout
 	op.Errors = append(op.Errors, http.StatusNotFound, http.StatusConflict, http.StatusRequestEntityTooLarge)

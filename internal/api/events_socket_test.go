@@ -230,7 +230,7 @@ func TestReadOnOneDeviceShowsOnTheOther(t *testing.T) {
 			laptop.event()
 			laptop.say(map[string]any{"type": "read", "ids": []string{want}})
 			phone.event()
-			if m := phone.event(); m.Event.Type != "notification:read" || fmt.Sprint(m.Event.Data["events"]) != "["+want+"]" {
+			if m := phone.event(); m.Event.Type != "notification:read" || fmt.Sprint(m.Event.Data["ids"]) != "["+want+"]" {
 				t.Errorf("the other device heard %+v", m)
 			}
 			if m := publisher.event(); m.Event.Type != "notification:receipt" {
@@ -387,10 +387,12 @@ func TestEventConnectionsEnd(t *testing.T) {
 			r := newRig(t, settings{})
 			bearer := token(t, "acme", "alice", auth.RoleEditor)
 			l := r.hearer(via, bearer)
-			if err := r.api.Drain(t.Context()); err != nil {
+			drained := make(chan error, 1)
+			go func() { drained <- r.api.Drain(t.Context()) }()
+			l.wantClosed(wire.CloseRestarting)
+			if err := <-drained; err != nil {
 				t.Fatal(err)
 			}
-			l.wantClosed(wire.CloseRestarting)
 			late := &listener{t, socketEar{r.dial("/v1/events", bearer, websocket.DialOptions{})}}
 			late.wantClosed(wire.CloseRestarting)
 			if status, header, _ := r.call("GET", "/v1/events/poll", bearer, ""); status != http.StatusServiceUnavailable || header.Get("Retry-After") == "" {
