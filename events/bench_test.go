@@ -10,8 +10,11 @@ import (
 
 // BenchmarkPublish measures from the call that commits an event to the return of Next, in all feeds of the company.
 func BenchmarkPublish(b *testing.B) {
-	for _, size := range []struct{ companies, feeds int }{{20, 500}, {1, 500}} {
-		b.Run(fmt.Sprintf("companies=%d/feeds=%d", size.companies, size.feeds), func(b *testing.B) {
+	for _, size := range []struct {
+		companies, feeds int
+		pause            time.Duration // between events; 0 is as many as there can be
+	}{{20, 500, 10 * time.Millisecond}, {20, 500, 0}, {1, 500, 0}} {
+		b.Run(fmt.Sprintf("companies=%d/feeds=%d/pause=%v", size.companies, size.feeds, size.pause), func(b *testing.B) {
 			n := start(b, Options{Now: time.Now})
 			type arrival struct {
 				at time.Time
@@ -44,6 +47,7 @@ func BenchmarkPublish(b *testing.B) {
 			b.ReportAllocs()
 			b.ResetTimer()
 			for i := range b.N {
+				time.Sleep(size.pause)
 				sent[i] = time.Now()
 				var writers sync.WaitGroup
 				for c := range size.companies {
