@@ -248,7 +248,8 @@ export class ConcordEvents {
     return this.#link.request(path, init).then(
       () => true,
       (error: Error) => {
-        void this.#emitter.emit("error", { code: "unavailable", message: error.message })
+        // Of a lost connection the status tells. Acknowledgements and reads are told again with the next one.
+        if (!(error instanceof TypeError)) void this.#emitter.emit("error", { code: "unavailable", message: error.message })
         return false
       },
     )
