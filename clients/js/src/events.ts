@@ -131,6 +131,7 @@ export class ConcordEvents {
   #handled: Promise<unknown> = Promise.resolve()
   #cursor = ""
   #acked = ""
+  #told = ""
   #acking?: ReturnType<typeof setTimeout>
   #typed = new Map<string, number>()
   #forgetting = new Map<string, ReturnType<typeof setTimeout>>()
@@ -187,7 +188,7 @@ export class ConcordEvents {
   subscribe(room: string): () => void {
     const count = this.#rooms.get(room) ?? 0
     this.#rooms.set(room, count + 1)
-    if (count === 0) this.#say({ type: "subscribe", rooms: [room] }, this.#restart)
+    if (count === 0) this.#change({ type: "subscribe", rooms: [room] })
     let joined = true
     return () => {
       if (!joined) return
@@ -195,7 +196,7 @@ export class ConcordEvents {
       const left = this.#rooms.get(room)! - 1
       if (left > 0) return void this.#rooms.set(room, left)
       this.#rooms.delete(room)
-      this.#say({ type: "unsubscribe", rooms: [room] }, this.#restart)
+      this.#change({ type: "unsubscribe", rooms: [room] })
     }
   }
 
@@ -219,13 +220,14 @@ export class ConcordEvents {
     if (active ? Date.now() - last < TYPING : !last) return
     if (active) this.#typed.set(key, Date.now())
     else this.#typed.delete(key)
-    this.#say({ type: "typing", document, field, active }, "/v1/events/typing")
+    if (this.#send) this.#send({ type: "typing", document, field, active })
+    else if (this.status.state === "online") void this.#post("/v1/events/typing", { document, field, active, device: this.device })
   }
 
   /** Says which documents are on the screen, where they aren't open in a repo. */
   view(documents: string[]): void {
     this.#documents = documents
-    this.#say({ type: "view", documents })
+    this.#send?.({ type: "view", documents })
   }
 
   /** Calls the server's API as the user, and returns what it answers. */
@@ -233,14 +235,10 @@ export class ConcordEvents {
     return this.#link.request<T>(path, init)
   }
 
-  /** Sends a message over the WebSocket; else posts it to a path or calls back, where that stands for it. */
-  #say(message: { type: string; [field: string]: unknown }, otherwise?: string | (() => void)): void {
+  /** Changes rooms: of a transport without a way back by beginning anew. */
+  #change(message: object): void {
     if (this.#send) this.#send(message)
-    else if (typeof otherwise === "function") otherwise()
-    else if (otherwise && this.status.state === "online") {
-      const { type: _, ...body } = message
-      void this.#post(otherwise, body)
-    }
+    else this.#restart?.()
   }
 
   #post(path: string, body: object): Promise<boolean> {
@@ -272,7 +270,10 @@ export class ConcordEvents {
       },
       ping: () => say({ type: "ping" }),
       renew: token => say({ type: "token", token }),
-      close: () => (this.#send = undefined),
+      close: () => {
+        this.#send = undefined
+        this.#told = "" // it may have been on its way
+      },
     })
   }
 
@@ -323,10 +324,11 @@ export class ConcordEvents {
       case "event":
         return this.#take(message.event!, message.cursor)
       case "gap":
-        this.#cursor = message.cursor ?? ""
-        return void this.#emitter.emit("gap", { cursor: this.#cursor })
+        return this.#skip(message.cursor!)
       case "error":
         return void this.#emitter.emit("error", message)
+      case "cursor": // nothing was there for this device up to here
+        return this.#pass(message.cursor!)
       case "close": // a stream has no close codes of its own
         throw new Ended(Number(message.code), message.message ?? "")
     }
@@ -349,13 +351,13 @@ export class ConcordEvents {
       void this.#emitter.emit("presence", undefined)
     }
     this.#refuse(message)
-    if (recovered === false) void this.#emitter.emit("gap", { cursor: this.#cursor })
+    if (recovered === false) this.#skip(this.#cursor)
     void this.#tellReads()
     this.#flush()
   }
 
   #take(event: ConcordEvent, cursor?: string): void {
-    if (cursor) this.#cursor = event.cursor = cursor
+    if (cursor) event.cursor = cursor
     let handled: Promise<unknown> | undefined
     if (!this.#seen.has(event.id)) {
       this.#seen.add(event.id)
@@ -364,9 +366,15 @@ export class ConcordEvents {
       const prefix = event.type.slice(0, event.type.indexOf(":"))
       handled = Promise.all([event.type, `${prefix}:*`, "*"].map(name => this.#emitter.emit(name, event)))
     }
+    if (cursor) this.#pass(cursor, handled)
+  }
+
+  /** Goes on to a place in the log, and acknowledges it when what is before it has been dealt with. */
+  #pass(cursor: string, handled?: Promise<unknown>): void {
+    this.#cursor = cursor
     if (this.#options.ack === "manual") return
     const before = this.#handled
-    this.#handled = Promise.all([before, handled]).then(() => this.ack(event))
+    this.#handled = Promise.all([before, handled]).then(() => this.ack({ cursor }))
   }
 
   #meet(event: EventOf<"user:online" | "user:offline" | "user:typing">): void {
@@ -390,14 +398,23 @@ export class ConcordEvents {
     void this.#emitter.emit("presence", undefined)
   }
 
+  /** Goes on after what can't be told any more. That is kept first: the app may load itself anew. */
+  #skip(cursor: string): void {
+    this.#cursor = this.#acked = cursor
+    this.#flush()
+    void this.#emitter.emit("gap", { cursor })
+  }
+
   #flush(): void {
     clearTimeout(this.#acking)
     this.#acking = undefined
-    if (!this.#acked) return
-    keep(this.#storage, this.#cursorKey(), this.#acked)
     const cursor = this.#acked
+    if (!cursor || cursor === this.#told) return
+    keep(this.#storage, this.#cursorKey(), cursor)
     if (this.#send) this.#send({ type: "ack", cursor })
-    else if (this.status.state === "online") void this.#post("/v1/events/ack", { device: this.device, cursor })
+    else if (this.status.state !== "online") return
+    else void this.#post("/v1/events/ack", { device: this.device, cursor }).then(done => done || (this.#told = ""))
+    this.#told = cursor
   }
 
   async #tellReads(): Promise<void> {

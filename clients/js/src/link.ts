@@ -198,8 +198,8 @@ export class Link {
     const response = await send(this.options.url.replace(/\/$/, "") + path, { ...init, headers })
     const { status } = response
     if (status === 401 || status === 429 || status >= 500) {
-      const after = Number(response.headers.get("Retry-After")) * 1000
-      throw new Ended(status === 401 ? 4401 : 0, await problem(response), after || 0)
+      if (status === 401) throw new Ended(4401, await problem(response))
+      throw new Ended(0, await problem(response), Number(response.headers.get("Retry-After")) * 1000 || 0)
     }
     return response
   }

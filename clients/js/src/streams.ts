@@ -48,7 +48,8 @@ export async function poll(link: Link, query: () => URLSearchParams, signal: Abo
     search.set("wait", String(wait))
     const response = await link.call(`/v1/events/poll?${search}`, { signal })
     if (!response.ok) throw new Ended(0, await problem(response))
-    const { messages } = (await response.json()) as { messages: ServerMessage[] }
+    const { messages, cursor } = (await response.json()) as { messages: ServerMessage[]; cursor: string }
     for (const message of messages) receive(message)
+    receive({ type: "cursor", cursor })
   }
 }

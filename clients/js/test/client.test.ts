@@ -153,6 +153,35 @@ test("handlers come and go", async () => {
   expect(heard).toEqual(["on", "once", "on"])
 })
 
+test("an app that loads itself anew because of a gap doesn't come to the same gap again", async () => {
+  const storage = new Store()
+  storage.setItem("concord:cursor:undefined/undefined/phone", "old")
+  const cursors: unknown[] = []
+  const load = async () => {
+    const events = await connect({ storage })
+    cursors.push(FakeSocket.last.sent[0]!.cursor)
+    return events
+  }
+  const events = await load()
+  let reloaded: Promise<unknown> | undefined
+  events.on("gap", () => {
+    events.close()
+    reloaded = load()
+  })
+  FakeSocket.last.receive({ ...hello, recovered: false, cursor: "oldest" })
+  await reloaded
+  expect(cursors).toEqual(["old", "oldest"])
+})
+
+test("a place in the log without an event for this device is gone on from, and acknowledged", async () => {
+  await connect()
+  FakeSocket.last.receive(paid(1), { type: "cursor", cursor: "c30" })
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(FakeSocket.last.of("ack")).toEqual([{ type: "ack", cursor: "c30" }])
+  await again()
+  expect(FakeSocket.last.sent[0]).toMatchObject({ cursor: "c30" })
+})
+
 test("gaps, refusals and errors are told", async () => {
   const events = await connect()
   const told: unknown[] = []

@@ -1,10 +1,12 @@
 import { expect, onTestFinished, test } from "vitest"
 import { WebSocket as NodeWebSocket } from "ws"
 import { ConcordEvents, type ConcordEvent, type EventsOptions, type Status } from "../src/index.js"
-import { token } from "./kit/node.js"
-import { Node } from "./kit/standin.js"
+import { Node, token } from "./kit/node.js"
 import { Proxy } from "./kit/proxy.js"
 import { eventually } from "./kit/wait.js"
+
+/** Seconds by which a token is older than the server minds: clocks may differ. */
+const LEEWAY = -30
 
 const erp = { sub: "erp", role: "service" }
 
@@ -50,6 +52,7 @@ class Device {
 async function publish(node: Node, room: string, ...numbers: number[]): Promise<string[]> {
   const list = numbers.map(number => ({ type: "invoice:paid", room, data: { number } }))
   const response = await node.call(erp, "/v1/events", { method: "POST", body: JSON.stringify({ events: list }) })
+  if (!response.ok) throw new Error(await response.text())
   const { events } = (await response.json()) as { events: { id: string }[] }
   return events.map(event => event.id)
 }
@@ -72,7 +75,8 @@ for (const [transport, rules] of [
     expect(ann.heard[0]).toMatchObject({ type: "invoice:paid", room: "company:acme", from: "erp", data: { number: 1 } })
 
     // A room is joined and left while connected.
-    const room = "document:2j9knpCseyhnK8izDmLpGP5WMdZQ"
+    const document = await node.call({ sub: "bob" }, "/v1/documents/invoice/4711", { method: "PUT", body: "{}" })
+    const room = `document:${((await document.json()) as { id: string }).id}`
     const leave = ann.events.subscribe(room)
     let number = 100
     await eventually("the room is joined", async () => {
@@ -109,3 +113,157 @@ for (const [transport, rules] of [
     expect(ann.errors).toEqual([])
   })
 }
+
+for (const [transport, rules] of [
+  ["websocket", {}],
+  ["sse", { noWebSocket: true }],
+  ["poll", { noWebSocket: true, noStreams: true }],
+] as const) {
+  test(`by ${transport}: a connection ends with its token, and another token is asked for`, async () => {
+    const node = await Node.start()
+    const proxy = await Proxy.start(node.address, rules)
+    const renewals: boolean[] = []
+    const source = (renew: boolean) => {
+      renewals.push(renew)
+      return token({ sub: "ann", ttl: renew ? 3600 : LEEWAY + 2 })
+    }
+    const ann = new Device(proxy.url, "ann", { token: source })
+    await ann.online(transport)
+    await publish(node, "user:ann", 1)
+    await ann.has(1)
+    await eventually("the end", () => ann.history.some(status => status.state === "offline"))
+    await ann.online(transport)
+    await publish(node, "user:ann", 2)
+    await ann.has(1, 2)
+    expect(renewals[0]).toBe(false)
+    expect(renewals.at(-1)).toBe(true)
+    expect(ann.history.map(({ state, code }) => [state, code]).slice(0, 4)).toEqual([
+      ["connecting", undefined],
+      ["online", undefined],
+      ["offline", 4401],
+      ["online", undefined],
+    ])
+  })
+}
+
+test("a token is renewed in band", async () => {
+  const node = await Node.start()
+  const renewals: boolean[] = []
+  const source = (renew: boolean) => {
+    renewals.push(renew)
+    return token({ sub: "ann", ttl: 4 })
+  }
+  const ann = new Device(node.url, "ann", { token: source })
+  await eventually("a third token", () => renewals.length > 2)
+  expect(renewals.slice(0, 3)).toEqual([false, true, true])
+  expect(ann.history.map(status => status.state)).toEqual(["connecting", "online"])
+  expect(ann.errors).toEqual([])
+})
+
+test("a connection that lives says so when it is asked", async () => {
+  const node = await Node.start()
+  const ann = new Device(node.url, "ann")
+  await ann.online("websocket")
+  ann.events.connect()
+  await new Promise(resolve => setTimeout(resolve, 6_000)) // longer than the client waits for an answer
+  expect(ann.history.map(status => status.state)).toEqual(["connecting", "online"])
+})
+
+test("a token that isn't good", async () => {
+  const node = await Node.start()
+  for (const rules of [{}, { noWebSocket: true }]) {
+    const proxy = await Proxy.start(node.address, rules)
+    const ann = new Device(proxy.url, "ann", { token: () => token({ sub: "ann", ttl: -60 }) })
+    await eventually("stopped", () => ann.events.status.state === "stopped")
+    expect(ann.events.status).toMatchObject({ code: 4401, reason: expect.stringContaining("expired") })
+  }
+})
+
+test("the server restarts, and is killed", async () => {
+  const node = await Node.start()
+  const [ann, bob] = [new Device(node.url, "ann"), new Device(node.url, "bob")]
+  await ann.online("websocket")
+  await bob.online("websocket")
+  await publish(node, "company:acme", 1)
+  await ann.has(1)
+  for (const [n, signal] of [[2, "SIGTERM"], [3, "SIGKILL"]] as const) {
+    await node.stop(signal)
+    await eventually("offline", () => ann.events.status.state === "offline" && bob.events.status.state === "offline")
+    await node.run()
+    await publish(node, "company:acme", n)
+  }
+  await ann.has(1, 2, 3)
+  await bob.has(1, 2, 3)
+  expect(ann.gaps + bob.gaps).toBe(0)
+})
+
+test("devices of a user: each hears everything, and what is read on one shows on the other", async () => {
+  const node = await Node.start()
+  const phone = new Device(node.url, "ann", { device: "phone" })
+  const till = new Device(node.url, "ann", { device: "till" })
+  await phone.online("websocket")
+  await till.online("websocket")
+  till.events.close()
+  await publish(node, "user:ann", 1)
+  await phone.has(1)
+  const read: string[] = []
+  till.events.on("notification:read", ({ data }) => read.push(...data.ids))
+  till.events.connect()
+  await till.has(1)
+  phone.events.read(phone.heard[0]!.id)
+  await eventually("the till knows what was read", () => read.length > 0)
+  expect(read).toEqual([phone.heard[0]!.id])
+})
+
+test("what is read without a connection is told with the next one", async () => {
+  const node = await Node.start()
+  const [phone, till] = [new Device(node.url, "ann", { device: "phone" }), new Device(node.url, "ann", { device: "till" })]
+  const read: string[] = []
+  till.events.on("notification:read", ({ data }) => read.push(...data.ids))
+  await phone.online("websocket")
+  await till.online("websocket")
+  await publish(node, "user:ann", 1)
+  await phone.has(1)
+  phone.events.close()
+  phone.events.read(phone.heard[0]!.id)
+  phone.events.connect()
+  await eventually("the till knows what was read", () => read.length > 0)
+})
+
+for (const [transport, rules] of [
+  ["websocket", {}],
+  ["sse", { noWebSocket: true }],
+  ["poll", { noWebSocket: true, noStreams: true }],
+] as const) {
+  test(`by ${transport}: who is online and types`, async () => {
+    const node = await Node.start()
+    const proxy = await Proxy.start(node.address, rules)
+    const document = await node.call({ sub: "bob" }, "/v1/documents/invoice/4711", { method: "PUT", body: "{}" })
+    const { id } = (await document.json()) as { id: string }
+    const [ann, bob] = [new Device(proxy.url, "ann"), new Device(proxy.url, "bob")]
+    ann.events.subscribe(`document:${id}`)
+    await ann.online(transport)
+    await bob.online(transport)
+    const online = () => [...ann.events.presence.values()].filter(user => user.online).map(user => user.user)
+    await eventually("both are online", () => online().sort().join() === "ann,bob")
+    const typing = eventually("bob types", () => ann.events.typists.length > 0)
+    const keys = setInterval(() => bob.events.typing(id, "/note"), 100)
+    await typing
+    expect(ann.events.typists).toEqual([{ user: "bob", document: id, field: "/note" }])
+    clearInterval(keys)
+    await eventually("it is over", () => ann.events.typists.length === 0)
+    expect(ann.errors.concat(bob.errors)).toEqual([])
+  })
+}
+
+test("a room that isn't one's own is refused", async () => {
+  const node = await Node.start()
+  const ann = new Device(node.url, "ann", { rooms: ["user:bob"] })
+  await ann.online("websocket")
+  ann.events.subscribe("company:globex")
+  await eventually("two refusals", () => ann.errors.length === 2)
+  expect(ann.errors[0]).toMatch(/^user:bob: /)
+  expect(ann.errors[1]).toMatch(/^company:globex: /)
+  await publish(node, "user:ann", 1)
+  await ann.has(1)
+})

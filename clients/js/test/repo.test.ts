@@ -167,6 +167,9 @@ test("a connection that went silent is found dead when the browser says that som
   const proxy = await Proxy.start(node.address)
   const client = new Client(proxy.url, "ann")
   await client.online()
+  client.adapter.reconnect()
+  await new Promise(resolve => setTimeout(resolve, 6_000)) // longer than the client waits for an answer
+  expect(client.history.map(status => status.state)).toEqual(["connecting", "online"])
   proxy.freeze()
   client.adapter.reconnect()
   await eventually("offline", () => client.adapter.status.state === "offline")
