@@ -1,15 +1,17 @@
 import { expect, test } from "vitest"
 import { browser, site } from "./kit/browser.js"
 import { Node, token } from "./kit/node.js"
+import { Proxy } from "./kit/proxy.js"
 import type { Page as Shared } from "./page/app.js"
 
 declare const page: Shared
 
-test("a page shows whether edits are saved: online, offline, and online again", async () => {
+test.each([{}, { noWebSocket: true }])("a page behind a proxy with %j shows whether edits are saved", async rules => {
   const address = await site("app.ts")
   const node = await Node.start("--allow-origin", new URL(address).origin)
+  const proxy = await Proxy.start(node.address, rules)
   const context = await browser()
-  const setting = { url: node.url, token: token({ sub: "ann" }), shown: [] }
+  const setting = { url: proxy.url, token: token({ sub: "ann" }), shown: [] }
   await context.addInitScript(value => Object.assign(globalThis, { page: value }), setting)
   const tab = await context.newPage()
   const complaints: string[] = []

@@ -1,10 +1,11 @@
 import { Repo, type DocHandle } from "@automerge/automerge-repo"
-import type { Page } from "playwright-core"
+import type { BrowserContext, Page } from "playwright-core"
 import { expect, onTestFinished, test } from "vitest"
 import { WebSocket as NodeWebSocket } from "ws"
 import { ConcordNetworkAdapter } from "../src/repo.js"
 import { browser, site } from "./kit/browser.js"
 import { Node, token } from "./kit/node.js"
+import { Proxy } from "./kit/proxy.js"
 import { eventually } from "./kit/wait.js"
 import type { Live, Shown } from "./page/live.js"
 
@@ -32,6 +33,27 @@ async function shows(tab: Page, expected: Partial<Shown>): Promise<void> {
   await eventually(what, met).catch(error => expect.fail(`${error.message}; it shows ${last}`))
 }
 
+/** Opens the page in a tab of its own. */
+async function visit(context: BrowserContext, address: string, live: Live): Promise<Page> {
+  const tab = await context.newPage()
+  await tab.addInitScript(value => Object.assign(globalThis, { live: value }), live)
+  await tab.goto(address)
+  return tab
+}
+
+test.each([{ noWebSocket: true }, { noWebSocket: true, noStreams: true }])("a page behind a proxy with %j hears events", async rules => {
+  const address = await site("live.ts")
+  const node = await Node.start("--allow-origin", new URL(address).origin)
+  const proxy = await Proxy.start(node.address, rules)
+  const made = await node.call({ sub: "bob" }, "/v1/documents/invoice/4711", { method: "PUT", body: "{}" })
+  const { id } = (await made.json()) as { id: string }
+  const cem = await visit(await browser(), address, { url: proxy.url, token: token({ sub: "cem" }), document: id })
+  await shows(cem, { online: ["cem"] })
+  const event = { type: "invoice:paid", room: `document:${id}`, data: { number: "4711" } }
+  await node.call({ sub: "erp", role: "service" }, "/v1/events", { method: "POST", body: JSON.stringify({ events: [event] }) })
+  await shows(cem, { paid: ["4711"] })
+})
+
 test("two users see events, each other, who types, and conflicts", async () => {
   const address = await site("live.ts")
   const node = await Node.start("--allow-origin", new URL(address).origin)
@@ -41,13 +63,7 @@ test("two users see events, each other, who types, and conflicts", async () => {
   const other = await eventually("bob has it", () => bob.repo.find<Note>(handle.url).catch(() => undefined))
 
   const context = await browser()
-  const open = async (sub: string) => {
-    const live: Live = { url: node.url, token: token({ sub }), document: handle.documentId }
-    const tab = await context.newPage()
-    await tab.addInitScript(value => Object.assign(globalThis, { live: value }), live)
-    await tab.goto(address)
-    return tab
-  }
+  const open = (sub: string) => visit(context, address, { url: node.url, token: token({ sub }), document: handle.documentId })
   const [cem, dea] = [await open("cem"), await open("dea")]
   await shows(cem, { online: ["ann", "bob", "cem", "dea"] })
   await shows(dea, { viewers: ["ann", "bob", "cem", "dea"] })
