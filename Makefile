@@ -10,7 +10,7 @@ SUDO      := $(if $(filter 0,$(shell id -u)),,sudo)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help run build audit clients test deps check format vet lint vulns race fuzz fuzz-short differential ledger api-fuzz crash bench bench-engine bench-peer clean
+.PHONY: help run build audit clients test deps check format vet lint vulns race fuzz fuzz-short differential ledger api-fuzz crash soak bench bench-engine bench-peer clean
 .DEFAULT_GOAL := help
 
 help: ## say what each target does
@@ -105,6 +105,9 @@ api-fuzz: ## send 100,000 good and broken REST requests of all kinds of callers
 crash: ## kill the server 1,000 times under load, and 200 times amid each of snapshots, imports, deletions, backups, restores and events
 	CRASH_CYCLES=1000 CRASH_SNAPSHOT_CYCLES=200 CRASH_IMPORT_CYCLES=200 CRASH_PURGE_CYCLES=200 \
 	CRASH_BACKUP_CYCLES=200 CRASH_RESTORE_CYCLES=200 CRASH_EVENT_CYCLES=200 CRASH_DERIVE_CYCLES=200 $(GO) test -count=1 -timeout 2h -v -run TestCrash ./e2e/crash
+
+soak: ## 500 connections of 20 companies in mixed traffic for 10 minutes: nothing is lost, mixed up or kept
+	SOAK_CONNECTIONS=500 SOAK_COMPANIES=20 SOAK_SECONDS=600 $(GO) test -count=1 -timeout 30m -v -run TestSoak ./e2e/events
 
 bench: build ## measure hot paths, fan-out, a closed loop and idle connections
 	$(GO) test -run '^$$' -bench . -benchmem ./crdt ./sync/... ./store
