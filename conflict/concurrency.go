@@ -1,6 +1,10 @@
 package conflict
 
 import (
+	"math"
+	"slices"
+	"strings"
+
 	"concord/crdt"
 	"concord/sync/hub"
 )
@@ -9,121 +13,134 @@ import (
 // those that came before it. An actor's changes follow each other, so that of
 // each actor they are the last ones.
 type concurrency struct {
-	actors []actorOps
-	index  map[crdt.ActorID]uint32 // the same, if there are many
-	lowest uint32                  // counter, of all of them
+	graph  *crdt.Graph
+	whole  int      // of actors that aren't in before, the changes below this index come before the change
+	before []before // ascending by actor
+	lowest uint32   // counter of all that are concurrent, nothingLower = there are none
 }
 
-type actorOps struct {
+// before is up to which counter an actor's ops come before a change.
+type before struct {
 	actor crdt.ActorID
-	from  uint32 // counter of the first one
+	last  uint32
 }
 
-// manyActors is from how many actors on an index is quicker than a look at each.
-const manyActors = 8
+const nothingLower = math.MaxUint32
 
-func (c *concurrency) empty() bool { return len(c.actors) == 0 }
+func (c *concurrency) empty() bool { return c.lowest == nothingLower }
 
 // has reports whether an op that came before the change is concurrent to it.
 func (c *concurrency) has(op crdt.OpID) bool {
-	if op.Counter < c.lowest || len(c.actors) == 0 {
-		return false
-	}
-	from, ok := c.from(op.Actor)
-	return ok && op.Counter >= from
+	return op.Counter >= c.lowest && op.Counter >= c.from(op.Actor)
 }
 
-func (c *concurrency) from(actor crdt.ActorID) (uint32, bool) {
-	if c.index != nil {
-		from, ok := c.index[actor]
-		return from, ok
+// from returns the counter from which on an actor's ops are concurrent to the
+// change.
+func (c *concurrency) from(actor crdt.ActorID) uint32 {
+	if i, ok := c.find(actor); ok {
+		return c.before[i].last + 1
 	}
-	for i := range c.actors {
-		if c.actors[i].actor == actor {
-			return c.actors[i].from, true
-		}
-	}
-	return 0, false
+	return c.graph.LastOp(actor, c.whole) + 1
 }
 
-// add notes a change; those of one actor come in their order.
-func (c *concurrency) add(g *crdt.Graph, change int) {
-	actor, _ := g.Author(change)
-	if _, ok := c.from(actor); ok {
-		return
-	}
-	from := g.StartOp(change)
-	if len(c.actors) == 0 || from < c.lowest {
-		c.lowest = from
-	}
-	c.actors = append(c.actors, actorOps{actor, from})
-	if c.index != nil {
-		c.index[actor] = from
-	} else if len(c.actors) > manyActors {
-		c.index = make(map[crdt.ActorID]uint32)
-		for _, a := range c.actors {
-			c.index[a.actor] = a.from
-		}
-	}
+func (c *concurrency) find(actor crdt.ActorID) (int, bool) {
+	return slices.BinarySearchFunc(c.before, actor, func(b before, actor crdt.ActorID) int {
+		return strings.Compare(string(b.actor), string(actor))
+	})
 }
 
-// since returns what is concurrent to the only change that follows directly on
-// one to which c is: c, and what came in between.
-func (c *concurrency) since(g *crdt.Graph, from, to int) concurrency {
-	if from == to {
-		return *c
+// follow notes that a change comes before what follows.
+func (c *concurrency) follow(change *crdt.Change) {
+	i, ok := c.find(change.Actor)
+	if !ok {
+		c.before = slices.Insert(c.before, i, before{actor: change.Actor})
 	}
-	more := concurrency{lowest: c.lowest, actors: append([]actorOps(nil), c.actors...)}
-	if c.index != nil {
-		more.index = make(map[crdt.ActorID]uint32, len(c.actors))
-		for _, a := range c.actors {
-			more.index[a.actor] = a.from
-		}
-	}
-	for i := from; i < to; i++ {
-		more.add(g, i)
-	}
-	return more
+	c.before[i].last = change.MaxOp()
 }
 
-// branches remembers the last changes of branches that others may go on, with
-// what is concurrent to them. What came in long batches needn't be followed back
-// for each change.
+// branches knows what is concurrent to the heads of a document: others may go on
+// with them, and what came in long batches needn't be followed back for each
+// change.
 type branches struct {
-	tips [8]branch
-	next int // where the next unknown one goes
+	tips  []*branch
+	held  int // entries of before in all of them
+	steps int // looks at heads and changes, which tests bound
 }
 
 type branch struct {
-	hash       crdt.Hash
-	index      int
-	concurrent concurrency
+	hash crdt.Hash
+	concurrency
 }
 
-// of returns what is concurrent to a change that has just been appended.
-func (b *branches) of(a *hub.Applied) concurrency {
-	c, at := concurrency{}, -1
-	deps := a.Change.Deps
-	if len(deps) == 1 {
-		for i := range b.tips {
-			if b.tips[i].hash == deps[0] {
-				at = i
-			}
-		}
-	}
+// maxHeld is how many entries the branches may have together. When they have
+// more, they are forgotten.
+const maxHeld = 1 << 18
+
+// of returns what is concurrent to a change that has just been appended, valid
+// until the next call.
+func (b *branches) of(a *hub.Applied) *concurrency {
+	t := b.leave(a.Change)
 	switch {
 	case a.Current:
-	case at >= 0:
-		c = b.tips[at].concurrent.since(a.Graph, b.tips[at].index+1, a.Index)
+		t = &branch{concurrency: concurrency{graph: a.Graph, whole: a.Index + 1, lowest: nothingLower}}
+	case t != nil:
+		t.follow(a.Change)
 	default:
-		for _, i := range a.Graph.Concurrent(deps, a.Index) {
-			c.add(a.Graph, i)
+		t = &branch{concurrency: b.walk(a)}
+		t.follow(a.Change)
+	}
+	if b.held += len(t.before); b.held > maxHeld {
+		b.tips, b.held = nil, 0
+	}
+	t.hash = a.Change.Hash
+	b.tips = append(b.tips, t)
+	return &t.concurrency
+}
+
+// leave takes away the heads that a change follows, and returns the one that it
+// follows alone. The change is concurrent to the others.
+func (b *branches) leave(change *crdt.Change) (alone *branch) {
+	deps := change.Deps
+	if !slices.IsSortedFunc(deps, crdt.Hash.Compare) {
+		deps = slices.SortedFunc(slices.Values(deps), crdt.Hash.Compare)
+	}
+	kept := b.tips[:0]
+	b.held = 0
+	for _, t := range b.tips {
+		b.steps++
+		if _, ok := slices.BinarySearchFunc(deps, t.hash, crdt.Hash.Compare); ok {
+			alone = t
+			continue
+		}
+		t.lowest = min(t.lowest, change.StartOp)
+		b.held += len(t.before)
+		kept = append(kept, t)
+	}
+	clear(b.tips[len(kept):])
+	b.tips = kept
+	if len(deps) > 1 {
+		return nil
+	}
+	return alone
+}
+
+// walk finds what is concurrent to a change.
+func (b *branches) walk(a *hub.Applied) concurrency {
+	c := concurrency{graph: a.Graph, whole: a.Index, lowest: nothingLower}
+	for _, i := range a.Graph.Concurrent(a.Change.Deps, a.Index) {
+		b.steps++
+		start := a.Graph.StartOp(i)
+		c.lowest = min(c.lowest, start)
+		actor, _ := a.Graph.Author(i)
+		if at, ok := c.find(actor); !ok {
+			c.before = slices.Insert(c.before, at, before{actor, start - 1})
 		}
 	}
-	if at < 0 {
-		at = b.next
-		b.next = (b.next + 1) % len(b.tips)
-	}
-	b.tips[at] = branch{a.Change.Hash, a.Index, c}
 	return c
+}
+
+// size returns the bytes of memory that are held, about.
+func (b *branches) size() int {
+	const perBranch, perEntry = 150, 40 // names are shared
+	return perBranch*cap(b.tips) + perEntry*b.held
 }

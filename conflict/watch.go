@@ -135,7 +135,7 @@ type run struct {
 	*watcher
 	a          *hub.Applied
 	view       crdt.View
-	concurrent concurrency
+	concurrent *concurrency
 	edits      editing
 }
 
@@ -333,4 +333,4 @@ func (w *watcher) Records() []store.Record {
 }
 
 // Size returns the bytes of memory that the watcher holds, about.
-func (w *watcher) Size() int { return w.size + w.told.size() + cap(w.scratch)*64 }
+func (w *watcher) Size() int { return w.size + w.told.size() + w.branches.size() + cap(w.scratch)*64 }

@@ -1,6 +1,7 @@
 package conflict
 
 import (
+	"fmt"
 	"testing"
 
 	"concord/crdt"
@@ -241,7 +242,7 @@ func TestWorkOfRemovals(t *testing.T) {
 	removing := branchOf(t, "ann", n, func(i int) func(*crdt.Tx) error { return set("object", i) }, base)
 	editing := branchOf(t, "ben", n, func(i int) func(*crdt.Tx) error {
 		return func(tx *crdt.Tx) error {
-			_, err := tx.Set(object, "edit", i)
+			_, err := tx.Set(object, fmt.Sprint("edit", i), i)
 			return err
 		}
 	}, base)
@@ -254,10 +255,48 @@ func TestWorkOfRemovals(t *testing.T) {
 	for _, c := range editing {
 		d.apply(c)
 	}
-	if steps := d.watcher.(*watcher).steps - before; steps > 10 {
-		t.Errorf("%d looks for %d edits of one object, want one at who removed it", steps, n)
+	if steps := d.watcher.(*watcher).steps - before; steps > n+10 {
+		t.Errorf("%d looks for %d edits of one object, want one at each edit, and one at who removed it", steps, n)
 	}
 	if list := d.records(); len(list) != 1 || list[0].Values != MaxValues {
 		t.Errorf("records %+v", list)
+	}
+}
+
+// TestWorkOfBranches has many people write in turns who don't hear of each other,
+// each at a place of their own or all at the same.
+func TestWorkOfBranches(t *testing.T) {
+	const people, rounds = 200, 20
+	base := editOf(t, devicesOf("base")[0], set("field", 0))
+	for _, same := range []bool{false, true} {
+		var branches [][]*crdt.Change
+		for i := range people {
+			key := "field"
+			if !same {
+				key = fmt.Sprint("field ", i)
+			}
+			branches = append(branches, branchOf(t, fmt.Sprint("actor", i), rounds, func(n int) func(*crdt.Tx) error {
+				return set(key, rounds*i+n+1)
+			}, base))
+		}
+		d := newDevice(t, ledger.Document)
+		d.apply(base)
+		for _, c := range inTurns(branches...) {
+			d.apply(c)
+		}
+		values := 0
+		for _, r := range d.records() {
+			values += r.Values
+		}
+		if want := map[bool]int{true: MaxValues}[same]; values != want {
+			t.Errorf("%d values, want %d", values, want)
+		}
+		w := d.watcher.(*watcher)
+		if steps, most := w.branches.steps, 2*people*people*rounds; steps > most {
+			t.Errorf("%d looks at heads and changes, want at most %d", steps, most)
+		}
+		if steps, most := w.steps, 2*people*people*rounds; steps > most {
+			t.Errorf("%d looks at writes, want at most %d", steps, most)
+		}
 	}
 }

@@ -114,8 +114,8 @@ func (c *run) rivals(t *writers, x class) (r rivals) {
 	alone := !t.mixed && !t.class.differs(x)
 	for actor, w := range t.byActor {
 		c.steps++
-		from, ok := c.concurrent.from(actor)
-		if !ok || w.all.last < from {
+		from := c.concurrent.from(actor)
+		if w.all.last < from {
 			continue
 		}
 		r.any = true
@@ -134,7 +134,7 @@ func (c *run) lowest(t *writers) uint32 {
 	lowest := uint32(math.MaxUint32)
 	for actor, w := range t.byActor {
 		c.steps++
-		if from, ok := c.concurrent.from(actor); ok && w.all.last >= from {
+		if from := c.concurrent.from(actor); w.all.last >= from {
 			lowest = min(lowest, from)
 		}
 	}

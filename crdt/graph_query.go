@@ -92,3 +92,22 @@ func (g *Graph) Concurrent(deps []Hash, except int) []int {
 	}
 	return g.outside(&w, g.tips, except)
 }
+
+// LastOp returns the counter of the last op that an actor made in the appended
+// changes, published or not, below index n; 0 for none. The work is that of
+// ChangeOf.
+func (g *Graph) LastOp(a ActorID, n int) uint32 {
+	actor, ok := g.actorIDs[a]
+	if !ok {
+		return 0
+	}
+	if g.byActor == nil {
+		g.indexActors()
+	}
+	changes := g.byActor[actor]
+	at, _ := slices.BinarySearch(changes, uint32(n))
+	if at == 0 {
+		return 0
+	}
+	return g.maxOps[changes[at-1]]
+}

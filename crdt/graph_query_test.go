@@ -114,6 +114,15 @@ func checkChangeOf(t *testing.T, g *Graph, all []Header) {
 		}
 	}
 	for actor := byte('a'); actor < 'g'; actor++ {
+		last := uint32(0)
+		for n := range len(all) + 1 {
+			if got := g.LastOp(ActorID([]byte{actor}), n); got != last {
+				t.Fatalf("the last op of %c below %d is %d, want %d", actor, n, got, last)
+			}
+			if n < len(all) && all[n].Actor == ActorID([]byte{actor}) {
+				last = all[n].MaxOp()
+			}
+		}
 		for counter := range g.MaxOp() + 10 {
 			want := -1
 			for i, h := range all {
