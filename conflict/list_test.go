@@ -246,22 +246,6 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// A purge leaves nothing that doesn't begin with the document.
-func TestPurgeRecords(t *testing.T) {
-	d := disputed(t, 5)
-	records, err := d.ledger.PurgeRecords(company, d.key.Document)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.store.put(records)
-	if n := len(d.store[store.TableConflictTimes]); n != 0 {
-		t.Errorf("%d entries are left", n)
-	}
-	if records, err := d.ledger.PurgeRecords(company, id.DocumentID{9}); err != nil || len(records) != 0 {
-		t.Errorf("of a document without conflicts: %v, %v", records, err)
-	}
-}
-
 func FuzzState(f *testing.F) {
 	for _, r := range disputed(f, 3).store[store.TableConflicts] {
 		f.Add(r.Value)

@@ -171,17 +171,3 @@ func Replace(r Record) store.Record {
 		Value: encodeRecord(&state{flags: flagReal | flagOther}, &head{Record: r}),
 	}
 }
-
-// PurgeRecords returns what has to be deleted for a document to leave nothing in
-// the tables whose keys don't begin with documents.
-func (l *Ledger) PurgeRecords(company string, doc id.DocumentID) ([]store.Record, error) {
-	var records []store.Record
-	err := l.store.Scan(company, store.TableConflicts, store.Range{Prefix: doc[:]}, func(key, value []byte) error {
-		s, h, err := decodeRecord(key, value)
-		if err == nil && s.has(flagReal) {
-			records = append(records, indexRecords(&h, false)...)
-		}
-		return err
-	})
-	return records, err
-}

@@ -211,7 +211,7 @@ func openNode(ctx context.Context, cfg config.Serve, rules *rulesFile, log *slog
 	server := api.New(api.Options{
 		Hub: h, Store: st, Snapshots: stats, Derived: deriver.Stats,
 		Documents: documents.New(h, st, documents.Options{
-			PurgeRecords: ledger.PurgeRecords, Deleted: deriver.Deleted, Purged: eventLog.Forget, Logger: log,
+			Deleted: deriver.Deleted, Purged: eventLog.Forget, Logger: log,
 		}),
 		Conflicts: ledger, Resolver: conflict.NewResolver(ledger, h, nil), Proposals: guard.NewProposals(guards, ledger, h, nil),
 		Events: eventLog, Catalogue: catalogue, EventLimits: eventLimits(cfg), Presence: tracker,

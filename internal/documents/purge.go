@@ -49,17 +49,11 @@ func (s *Service) Purge(ctx context.Context, c Caller, doc id.DocumentID, reason
 	return Purged{doc, t}, err
 }
 
-// purgeRecords returns the records that go with a document though their keys
-// don't begin with it, and those that tell that it goes.
+// purgeRecords returns the record of a document's reference, which is free at
+// once, and those that tell that it goes. The store finds all others.
 func (s *Service) purgeRecords(c Caller, doc id.DocumentID, now time.Time) ([]store.Record, error) {
 	key := c.key(doc)
 	var records []store.Record
-	if s.opts.PurgeRecords != nil {
-		var err error
-		if records, err = s.opts.PurgeRecords(key.Company, key.Document); err != nil {
-			return nil, err
-		}
-	}
 	docType, ref, err := s.keyOf(key)
 	if err == nil && docType != "" {
 		records = append(records, store.Record{Table: store.TableReferences, Key: keyText(docType, ref)})

@@ -44,10 +44,6 @@ type Store interface {
 type Options struct {
 	MaxAnswer int // bytes of a document, diff or blame as JSON; 0 = 64 MiB
 
-	// PurgeRecords returns the records of other packages that are to go with a
-	// document and whose keys don't begin with it. nil = there are none.
-	PurgeRecords func(company string, doc id.DocumentID) ([]store.Record, error)
-
 	// Deleted returns the records that tell of the deletion of a document, to be
 	// committed with it. nil = there are none.
 	Deleted func(key store.DocKey, docType, by string, at time.Time) []store.Record
