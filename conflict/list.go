@@ -221,11 +221,15 @@ func (l *Ledger) sides(company string, h *head, fn func(Value) error) error {
 			return err
 		}
 	}
-	if h.Values == len(h.Sides) {
+	left := min(h.Values, MaxValues) - len(h.Sides)
+	if left <= 0 {
 		return nil
 	}
 	part := store.Range{Prefix: recordKey(h.Document, h.ID)}
 	return l.store.Scan(company, store.TableConflictValues, part, func(_, value []byte) error {
+		if left--; left < 0 {
+			return store.ErrStop
+		}
 		var v Value
 		if err := decodeJSON(value, &v); err != nil {
 			return err

@@ -246,6 +246,24 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// TestGetReadsNoMoreThanThereIs leaves values in the store that no record counts.
+func TestGetReadsNoMoreThanThereIs(t *testing.T) {
+	d := newDevice(t, ledger.Document)
+	for i := range maxSides + 3 {
+		d.apply(editOf(t, devicesOf(fmt.Sprint("crowd", i))[0], set("crowd", i)))
+	}
+	h := d.only()
+	read := 0
+	for i := range 100 {
+		op := crdt.OpID{Counter: 9, Actor: crdt.ActorID(fmt.Sprint("nobody", i))}
+		d.store.put([]store.Record{valueRecord(d.key.Document, h.ID, op, Value{Shown: Shown{Op: op.String()}})})
+	}
+	err := d.ledger.sides(company, &h, func(Value) error { read++; return nil })
+	if err != nil || read != h.Values {
+		t.Errorf("%d values read, the record has %d: %v", read, h.Values, err)
+	}
+}
+
 func FuzzState(f *testing.F) {
 	for _, r := range disputed(f, 3).store[store.TableConflicts] {
 		f.Add(r.Value)
