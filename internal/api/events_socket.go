@@ -20,6 +20,7 @@ import (
 // serveEventSocket lets a client hear events over a WebSocket, and speak, until one
 // of both ends it.
 func (s *Server) serveEventSocket(socket *socket, p auth.Principal) {
+	socket.keepAlive(s.opts.PingInterval, s.opts.PingTimeout)
 	ctx, seat, err := s.audience.enter(context.Background(), viaSocket, p)
 	if err != nil {
 		s.closeSocket(socket, err)
@@ -127,7 +128,6 @@ func (e *eventSocket) join(ctx context.Context) (events.Joined, error) {
 	p := e.seat.current()
 	e.feed, e.visit = feed, s.opts.Presence.Connect(p.Company, p.User, e.device)
 	e.socket.OnPulse(e.visit.Beat)
-	e.socket.keepAlive(s.opts.PingInterval, s.opts.PingTimeout)
 	return joined, nil
 }
 
