@@ -80,10 +80,17 @@ func (l *Log) acked(who Listener) (number uint64, ok bool, err error) {
 		return 0, false, nil
 	}
 	d := device{who.Company, who.User, who.Device}
+	// Memory comes first: what isn't there any more is durable, and found after that.
+	pending, waits := l.pendingAck(d)
 	number, ok, err = l.storedAck(d)
 	if err != nil {
 		return 0, false, err
 	}
+	return max(number, pending), ok || waits, nil
+}
+
+// pendingAck returns what a device has acknowledged that may not be durable.
+func (l *Log) pendingAck(d device) (number uint64, ok bool) {
 	l.ackMu.Lock()
 	defer l.ackMu.Unlock()
 	for _, m := range []map[device]uint64{l.acks, l.flushing} {
@@ -91,7 +98,7 @@ func (l *Log) acked(who Listener) (number uint64, ok bool, err error) {
 			number, ok = max(number, n), true
 		}
 	}
-	return number, ok, nil
+	return number, ok
 }
 
 func (l *Log) storedAck(d device) (number uint64, ok bool, err error) {
