@@ -12,7 +12,7 @@ import (
 const root = "../.."
 
 // documents are the texts that are held to the code.
-var documents = []string{"README.md", "ARCHITECTURE.md", "sync/README.md", "docs/engine.md", "docs/events.md", "docs/guards.md", "docs/rules.md"}
+var documents = []string{"README.md", "ARCHITECTURE.md", "sync/README.md", "docs/engine.md", "docs/events.md", "docs/guards.md", "docs/rules.md", "docs/mobile.md"}
 
 func read(tb testing.TB, path string) string {
 	tb.Helper()
