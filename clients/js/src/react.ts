@@ -2,8 +2,9 @@ import type { DocHandle } from "@automerge/automerge-repo/slim"
 import { createContext, createElement, useCallback, useContext, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react"
 import type { ReactNode } from "react"
 import { countUnsaved, remember } from "./durable.js"
-import type { ConcordEvents, Matching, Pattern, Presence } from "./events.js"
+import type { ConcordEvents } from "./events.js"
 import type { ConcordNetworkAdapter } from "./repo.js"
+import type { Matching, Pattern, Presence } from "./types.js"
 
 /** The two connections of an app. Hooks for documents need the adapter, the others the events. */
 export interface Concord {

@@ -1,6 +1,6 @@
-import type { ServerMessage } from "./events.js"
 import { Ended, problem } from "./link.js"
 import type { Link } from "./link.js"
+import type { ServerMessage } from "./types.js"
 
 /** Milliseconds that the first words of a stream may take: longer, and something on the way holds them back. */
 const GREETING = 10_000

@@ -130,6 +130,56 @@ test("what was acknowledged without a connection is told with the next one, and 
   expect(FakeSocket.last.sent[0]).toMatchObject({ type: "hello", cursor: "c1" })
 })
 
+test("an acknowledgement that may be lost with its connection is told again", async () => {
+  await connect()
+  FakeSocket.last.receive(paid(1))
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(FakeSocket.last.of("ack")).toHaveLength(1)
+  await again()
+  FakeSocket.last.receive({ ...hello, cursor: "c1" })
+  expect(FakeSocket.last.of("ack")).toEqual([{ type: "ack", cursor: "c1" }])
+})
+
+test("what was read is told until the server has heard it", async () => {
+  const bodies: unknown[] = []
+  const answers = [() => Promise.reject(new TypeError("lost")), () => Promise.resolve(new Response(null, { status: 204 }))]
+  const events = await connect({ fetch: (_, init) => (bodies.push(JSON.parse(init!.body as string)), answers.shift()!()) })
+  events.read("E1", "E2")
+  await vi.advanceTimersByTimeAsync(0)
+  await again()
+  FakeSocket.last.receive(hello)
+  await again()
+  FakeSocket.last.receive(hello)
+  await vi.advanceTimersByTimeAsync(0)
+  expect(bodies).toEqual([{ ids: ["E1", "E2"] }, { ids: ["E1", "E2"] }])
+})
+
+test("tickets are the way until they aren't", async () => {
+  const fetch = async (url: unknown) => {
+    if (String(url).endsWith("/v1/tickets")) return Response.json({ ticket: "t1" })
+    throw new TypeError("lost")
+  }
+  const events = new ConcordEvents({ url: "http://test", token: () => "t", WebSocket: FakeSocket as never, device: "phone", fetch })
+  events.connect()
+  const next = async (step: (socket: FakeSocket) => void) => {
+    step(FakeSocket.last)
+    await vi.advanceTimersByTimeAsync(1_000)
+    return FakeSocket.last.url.replace("ws://test/v1/events", "")
+  }
+  const opens = (socket: FakeSocket) => {
+    socket.open()
+    socket.receive(hello)
+    socket.end(1012)
+  }
+  await vi.advanceTimersByTimeAsync(0)
+  expect(await next(socket => socket.end(1006))).toBe("?ticket=t1")
+  expect(await next(opens)).toBe("?ticket=t1")
+  expect(FakeSocket.all).toHaveLength(3)
+  expect(await next(socket => socket.end(1006))).toBe("")
+  expect(FakeSocket.all).toHaveLength(4)
+  events.close()
+})
+
 test("a device keeps its name", () => {
   const storage = new Store()
   const make = () => new ConcordEvents({ url: "http://test", token: () => "t", storage })

@@ -256,6 +256,14 @@ for (const [transport, rules] of [
   })
 }
 
+test("by poll: a device that wants nothing of what happens acknowledges all the same", async () => {
+  const node = await Node.start()
+  const proxy = await Proxy.start(node.address, { noWebSocket: true, noStreams: true })
+  const ann = new Device(proxy.url, "ann", { types: ["stock:*"] })
+  await ann.online("poll")
+  await eventually("an acknowledgement", () => proxy.requests.includes("POST /v1/events/ack"))
+})
+
 test("a room that isn't one's own is refused", async () => {
   const node = await Node.start()
   const ann = new Device(node.url, "ann", { rooms: ["user:bob"] })
