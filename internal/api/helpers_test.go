@@ -172,7 +172,7 @@ func newRig(tb testing.TB, s settings) *rig {
 	r.hub, err = hub.New(r.store, hub.Options{Ledger: ledger, Guards: guards, MaxMessage: s.maxMessage, HandshakeTimeout: s.handshake, Revoked: Revoked(revocations)})
 	must(err)
 	r.api = New(Options{
-		Hub: r.hub, Store: r.store, Documents: documents.New(r.hub, r.store, documents.Options{Purged: r.log.Forget}), MaxMessage: s.maxMessage,
+		Hub: r.hub, Store: r.store, Documents: documents.New(r.hub, r.store, documents.Options{}), MaxMessage: s.maxMessage,
 		Events: r.log, Catalogue: s.events.Catalogue, EventLimits: s.limits, Presence: r.users, HandshakeTimeout: s.handshake, WriteTimeout: s.writeTimeout,
 		Conflicts: ledger, Resolver: conflict.NewResolver(ledger, r.hub, nil), Proposals: guard.NewProposals(guards, ledger, r.hub, nil),
 		Authenticator: auth.Authenticator{Verifier: verifier, Tickets: auth.NewTickets(auth.TicketOptions{Revocations: revocations})},

@@ -39,9 +39,6 @@ func (s *Service) Purge(ctx context.Context, c Caller, doc id.DocumentID, reason
 	if err != nil && !errors.Is(err, store.ErrPurged) {
 		return Purged{}, refused(doc, err)
 	}
-	if err == nil && s.opts.Purged != nil {
-		s.opts.Purged(c.Company, doc)
-	}
 	t, ok, err := s.store.Tombstone(c.key(doc))
 	if err == nil && !ok {
 		return Purged{}, notFound(doc)

@@ -48,9 +48,6 @@ type Options struct {
 	// committed with it. nil = there are none.
 	Deleted func(key store.DocKey, docType, by string, at time.Time) []store.Record
 
-	// Purged is called when a document was deleted. nil = nobody is told.
-	Purged func(company string, doc id.DocumentID)
-
 	Now    func() time.Time // nil = time.Now
 	Logger *slog.Logger     // nil discards
 }
