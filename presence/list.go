@@ -59,6 +59,22 @@ func (t *Tracker) List(company string, f Filter) []User {
 	return list
 }
 
+// Online returns the names of a company's users who are online, sorted.
+func (t *Tracker) Online(company string) []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	names := []string{}
+	if c := t.companies[company]; c != nil {
+		for name, u := range c.users {
+			if u.online {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // present lists who is in memory and online.
 func (t *Tracker) present(companyName string, f Filter) (list []User) {
 	t.mu.Lock()

@@ -71,6 +71,8 @@ func TestTwoDevices(t *testing.T) {
 			{Device: "desk", Since: seen, Documents: []id.DocumentID{document(3)}},
 		}}
 		want(t, "all", tracker.List("acme", Filter{}), []User{ann, bob})
+		want(t, "online", tracker.Online("acme"), []string{"ann", "bob"})
+		want(t, "of nobody", tracker.Online("nobody"), []string{})
 		want(t, "one", tracker.List("acme", Filter{User: "bob"}), []User{bob})
 		want(t, "of a document", tracker.List("acme", Filter{Document: document(2)}), []User{ann})
 		want(t, "of a user elsewhere", len(tracker.List("acme", Filter{Document: document(2), User: "bob"})), 0)

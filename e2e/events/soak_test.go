@@ -284,7 +284,8 @@ func (d *delays) part(part float64) time.Duration {
 	return d.list[min(int(part*float64(len(d.list))), len(d.list)-1)]
 }
 
-// memoryAfter returns the node's resident memory in bytes, after a while: the least of some seconds, between collections.
+// memoryAfter returns the node's memory in bytes, after a while: the least of some moments, between collections. Pages of
+// its file, which the system takes back when it needs them, don't count.
 func (s *soak) memoryAfter(ctx context.Context, wait time.Duration) int64 {
 	s.t.Helper()
 	select {
@@ -297,7 +298,7 @@ func (s *soak) memoryAfter(ctx context.Context, wait time.Duration) int64 {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		_, rest, _ := strings.Cut(string(b), "VmRSS:")
+		_, rest, _ := strings.Cut(string(b), "RssAnon:")
 		kb, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
 		if err != nil {
 			s.t.Fatal(err)

@@ -72,22 +72,11 @@ func listenerOf(p auth.Principal, device string) events.Listener {
 	return l
 }
 
-// online returns the users of a company who are online, sorted.
-func (s *Server) online(company string) []string {
-	names := []string{}
-	for _, u := range s.opts.Presence.List(company, presence.Filter{}) {
-		if u.Online {
-			names = append(names, u.User)
-		}
-	}
-	return names
-}
-
 // hello is the first message of the server's.
 func (s *Server) hello(who events.Listener, joined events.Joined) helloAnswer {
 	a := helloAnswer{
 		Type: "hello", User: who.User, Company: who.Company, Device: who.Device, Cursor: joined.Cursor, Recovered: joined.Recovered,
-		Rooms: joined.Rooms, Refused: joined.Refused, Presence: s.online(who.Company), Time: time.Now().UTC().Truncate(time.Millisecond),
+		Rooms: joined.Rooms, Refused: joined.Refused, Presence: s.opts.Presence.Online(who.Company), Time: time.Now().UTC().Truncate(time.Millisecond),
 		Limits: eventLimits{maxEventMessage, events.MaxData, events.MaxRooms, maxViewed, maxReadIDs},
 	}
 	if a.Refused == nil {
