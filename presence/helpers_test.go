@@ -121,3 +121,10 @@ func (m *memory) open(t testing.TB, o Options) *Tracker {
 }
 
 func document(n byte) id.DocumentID { return id.DocumentID{n, 1} }
+
+// known returns how many companies are in memory.
+func (t *Tracker) known() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.companies)
+}

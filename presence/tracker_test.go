@@ -112,7 +112,7 @@ func TestSilentConnectionDoesntCount(t *testing.T) {
 		c.Beat()
 		time.Sleep(11 * time.Second)
 		want(t, "closed", m.take(), []string{"acme offline ann 55m1s"})
-		want(t, "in memory", len(tracker.companies), 0)
+		want(t, "in memory", tracker.known(), 0)
 	})
 }
 
@@ -204,7 +204,7 @@ func TestFailedWriteIsTriedAgain(t *testing.T) {
 		ann.Close()
 		time.Sleep(11 * time.Second)
 		want(t, "in the end", m.take(), []string{"acme offline ann 24.5s"})
-		want(t, "companies in memory", len(tracker.companies), 0)
+		want(t, "companies in memory", tracker.known(), 0)
 	})
 }
 

@@ -47,7 +47,7 @@ func TestTyping(t *testing.T) {
 		c.Close()
 		want(t, "the end of the connection", m.takeTyping(), []string{"acme ann " + name + " note off 14s"})
 		time.Sleep(time.Minute)
-		want(t, "companies in memory", len(tracker.companies), 0)
+		want(t, "companies in memory", tracker.known(), 0)
 		say("note", true)
 		want(t, "on a closed connection", m.takeTyping(), []string(nil))
 	})

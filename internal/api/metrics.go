@@ -78,6 +78,7 @@ func newHubCollector(h *hub.Hub) *hubCollector {
 	counter("sync_messages_encoded", "Sync messages encoded; the other ones were shared.", func(s hub.Stats) uint64 { return s.Encoded })
 	counter("ephemerals_relayed", "Ephemeral messages relayed.", func(s hub.Stats) uint64 { return s.Ephemerals })
 	counter("echoes_dropped", "Ephemeral messages dropped as echo or repeat.", func(s hub.Stats) uint64 { return s.Echoes })
+	counter("ephemerals_refused", "Ephemeral messages dropped because there were too many.", func(s hub.Stats) uint64 { return s.EphemeralsRefused })
 	counter("presence_dropped", "Ephemeral messages dropped for slow clients.", func(s hub.Stats) uint64 { return s.PresenceDropped })
 	counter("document_loads", "Documents loaded from the store.", func(s hub.Stats) uint64 { return s.Loads })
 	counter("document_unloads", "Documents that left memory.", func(s hub.Stats) uint64 { return s.Unloads })
