@@ -70,6 +70,10 @@ type spot struct {
 	start int // its first index
 	width int
 	shown []Item
+
+	// Set by from: how many elements of the op set's list, seen or not, stand in
+	// pieces before this one.
+	behind int
 }
 
 // find returns the visible element that covers an index, which must be below the width.

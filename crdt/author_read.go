@@ -105,6 +105,9 @@ func (l *txList) from(index int) func(yield func(spot) bool) {
 				} else if f.start+p.width <= index {
 					f.start += p.width
 				}
+				if p.own == nil {
+					f.behind = p.to
+				}
 			}
 		}
 	}

@@ -14,9 +14,10 @@ import (
 // equal is left alone. A counter that is there in both is incremented.
 //
 // The elements of a list or text that is there in both are told apart by their
-// identity: what was deleted comes back where it was. That goes for indexes in the
-// pointer, too: they are those of the other view; one that it doesn't have is an
-// index of the present. Maps on the way may have been made anew.
+// identity: what was deleted comes back where it was, also between others that the
+// transaction brought back. That goes for indexes in the pointer, too: they are
+// those of the other view; one that it doesn't have is an index of the present.
+// Maps on the way may have been made anew.
 //
 // It is an error if the object that holds the place is gone; nothing has been
 // written then, and the place of that object, or one around it, may be reverted

@@ -236,3 +236,24 @@ func TestRevertKeepsWhereThingsStood(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestRevertElementsInAnyOrder brings back the deleted elements of a list one by
+// one, in one transaction.
+func TestRevertElementsInAnyOrder(t *testing.T) {
+	for _, order := range [][]string{
+		{"/l/1", "/l/2", "/l/3"}, {"/l/3", "/l/2", "/l/1"}, {"/l/2", "/l/1", "/l/3"}, {"/l/2", "/l/3", "/l/1"}, {"/l/3", "/l/1", "/l/2"},
+	} {
+		d, to := revertDoc(t, updateTo(map[string]any{"l": []any{0, 1, 2, 3, 4}}), updateTo(map[string]any{"l": []any{0, 4}}))
+		mustEdit(t, d, func(tx *Tx) error {
+			for _, path := range order {
+				if err := tx.Revert(path, to); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if got, want := string(d.View().AppendJSON(nil, Root)), `{"l":[0,1,2,3,4]}`; got != want {
+			t.Errorf("%v: got %s, want %s", order, got, want)
+		}
+	}
+}

@@ -55,6 +55,7 @@ func (r *reverter) compare(o *txObject, only *OpID) []listStep {
 	for f := range o.list.from(0) {
 		width = f.start + f.width
 		item, _ := winner(f.shown)
+		c.pass(f.behind)
 		switch kept := !r.tx.wrote(f.id) && c.advance(f.id); {
 		case kept:
 			c.endGap(f.start)
@@ -83,6 +84,7 @@ type listComparison struct {
 	r     *reverter
 	only  *OpID
 	then  *elementReader
+	met   int      // how many elements then went over
 	gap   listStep // what was met since the last element that is in both
 	width int      // of gap.extra
 	steps []listStep
@@ -94,16 +96,35 @@ func (c *listComparison) concerns(id OpID) bool { return c.only == nil || *c.onl
 // and reports whether it is visible there.
 func (c *listComparison) advance(id OpID) bool {
 	to, _ := c.r.tx.s.actors.lamport(id)
-	for c.then.step() {
-		visible := c.then.shown && c.then.end > c.then.start
-		switch at := c.then.cursor.id; {
-		case at == to:
-			return visible
-		case visible && c.concerns(c.r.tx.s.actors.opID(at)):
-			c.gap.missing = append(c.gap.missing, missingElement{at, c.then.found})
+	for c.step() {
+		if c.then.cursor.id == to {
+			return c.visible()
 		}
+		c.miss()
 	}
 	return false
+}
+
+// pass goes over the first n elements, so that what is missing there comes before
+// what the transaction put behind them.
+func (c *listComparison) pass(n int) {
+	for c.met < n && c.step() {
+		c.miss()
+	}
+}
+
+func (c *listComparison) step() bool {
+	c.met++
+	return c.then.step()
+}
+
+func (c *listComparison) visible() bool { return c.then.shown && c.then.end > c.then.start }
+
+// miss notes the element in the other view as one that isn't there now.
+func (c *listComparison) miss() {
+	if at := c.then.cursor.id; c.visible() && c.concerns(c.r.tx.s.actors.opID(at)) {
+		c.gap.missing = append(c.gap.missing, missingElement{at, c.then.found})
+	}
 }
 
 // endGap is called where an index follows that isn't part of the gap.

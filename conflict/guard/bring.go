@@ -24,7 +24,6 @@ type removal struct {
 type reversal struct {
 	pointer string // in to
 	to      crdt.View
-	index   int // of an element, in to
 }
 
 // bring writes what leads to goals whose places aren't in each other; now is the
@@ -45,15 +44,13 @@ func bring(tx *crdt.Tx, now crdt.View, goals []goal) error {
 }
 
 // plan returns what has to be done, in order: removals from the end of lists, so
-// that the indexes before stay what they are, and then what is made again, from
-// the begin, so that it stands in its old order.
+// that the indexes before stay what they are, and then what is made again.
 func plan(now crdt.View, goals []goal) (removals []removal, reversals []reversal) {
 	for _, g := range goals {
 		r := reversal{to: g.to}
 		if n := len(g.way); n > 0 && g.way[n-1].key.IsElem {
 			s := g.way[n-1]
-			was := false
-			if r.index, was, _ = g.to.IndexOf(s.object, s.key.Elem); !was {
+			if _, was, _ := g.to.IndexOf(s.object, s.key.Elem); !was {
 				if index, is, _ := now.IndexOf(s.object, s.key.Elem); is {
 					removals = append(removals, removal{s.object, index})
 				}
@@ -64,6 +61,5 @@ func plan(now crdt.View, goals []goal) (removals []removal, reversals []reversal
 		reversals = append(reversals, r)
 	}
 	slices.SortStableFunc(removals, func(a, b removal) int { return cmp.Compare(b.index, a.index) })
-	slices.SortStableFunc(reversals, func(a, b reversal) int { return cmp.Compare(a.index, b.index) })
 	return removals, reversals
 }

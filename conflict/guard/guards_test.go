@@ -140,6 +140,12 @@ func TestJudge(t *testing.T) {
 			changed:   map[string]string{"/customer": `{"name":2,"vat":1}`},
 			proposals: `final /lines/0: {"note":"n","price":1,"qty":1} -> nothing`,
 		},
+		"elements deleted while others come in front": {
+			rules: finalInvoices, status: "posted",
+			edits: edits(remove("/lines/1"), both(insert("/lines", 0, 8), insert("/lines", 0, 9)), remove("/lines/2")),
+			proposals: "final /lines/1: {\"note\":\"n\",\"price\":2,\"qty\":1} -> nothing\nfinal /lines/0: nothing -> 9\n" +
+				"final /lines/1: nothing -> 8\nfinal /lines/2: {\"note\":\"n\",\"price\":1,\"qty\":1} -> nothing",
+		},
 		"moved element": {
 			rules: finalInvoices, status: "posted", edits: edits(both(remove("/lines/0"), set("/lines/-", crdt.StringValue("x")))),
 			proposals: "final /lines/0: {\"note\":\"n\",\"price\":1,\"qty\":1} -> nothing\nfinal /lines/2: nothing -> \"x\"",
@@ -237,6 +243,16 @@ func set(pointer string, value any) func(*crdt.Tx) error {
 
 func remove(pointer string) func(*crdt.Tx) error {
 	return func(tx *crdt.Tx) error { return tx.DeleteAt(pointer) }
+}
+
+func insert(list string, index int, value any) func(*crdt.Tx) error {
+	return func(tx *crdt.Tx) error {
+		item, err := tx.Lookup(list)
+		if err != nil {
+			return err
+		}
+		return tx.Insert(item.ID, index, value)
+	}
 }
 
 func both(a, b func(*crdt.Tx) error) func(*crdt.Tx) error {
