@@ -1,15 +1,21 @@
 package e2e
 
 import (
+	"time"
+
 	"concord/internal/testkit/node"
 	"concord/internal/testkit/stock"
 )
+
+// stockRetry is the stock adapter's own interval. With a short one it gives up an attempt that is slow for another, and
+// the ticket was for one.
+const stockRetry = 5 * time.Second
 
 // The adapter as it comes from the registry, given nothing but a URL.
 func bareAdapter(o *office) {
 	bare := func(user string) *stock.Client {
 		ticket := o.node.Ticket(node.Claims{Sub: user})
-		c := o.open(user, stock.ClientOptions{URL: o.node.SyncURL() + "?ticket=" + ticket, Bare: true})
+		c := o.open(user, stock.ClientOptions{URL: o.node.SyncURL() + "?ticket=" + ticket, Bare: true, Retry: stockRetry})
 		c.WaitConnected(1)
 		return c
 	}
