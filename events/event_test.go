@@ -81,7 +81,7 @@ func TestRecordFillsIn(t *testing.T) {
 	if r, err = spaced.Record(); err != nil || !bytes.HasSuffix(r.Value, []byte(`{"a":[1]}`)) {
 		t.Errorf("record: %q, %v", r.Value, err)
 	}
-	if NewID(testTime) == NewID(testTime) {
+	if a, b := NewID(testTime), NewID(testTime); a == b {
 		t.Error("two IDs are equal")
 	}
 	for _, at := range []time.Time{{}, time.Unix(1<<40, 0)} {

@@ -475,9 +475,7 @@ func TestEventsOfManyAtATime(t *testing.T) {
 			}
 		}
 		log := r.log(key)
-		for _, e := range foretell(t, key, "free", log, nil) {
-			want = append(want, e)
-		}
+		want = append(want, foretell(t, key, "free", log, nil)...)
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("events %v\nwant %v", got, want)
 		}

@@ -61,7 +61,11 @@ func (r *Reader) Types(when *Expr, n *yaml.Node) {
 	kinds := map[string]kind{} // kindNone for a place that is compared to others only
 	when.comparisons(func(e *Expr) bool {
 		if e.other != "" {
-			kinds[e.path], kinds[e.other] = kinds[e.path], kinds[e.other]
+			for _, path := range []string{e.path, e.other} {
+				if _, ok := kinds[path]; !ok {
+					kinds[path] = kindNone
+				}
+			}
 		}
 		if len(e.values) == 0 || e.values[0].kind == kindNull {
 			return true

@@ -23,10 +23,7 @@ type scribe struct {
 	panic bool
 }
 
-type scribing struct {
-	s    *scribe
-	size int // of the document's JSON, after the last change
-}
+type scribing struct{ s *scribe }
 
 func (s *scribe) note(format string, args ...any) {
 	s.calls = append(s.calls, fmt.Sprintf(format, args...))
