@@ -28,9 +28,7 @@ func TestExport(t *testing.T) {
 
 	ann.ChangeMany(url, 500, stock.SetCount(stock.P("n")), stock.Insert(stock.P("tags"), 1, "c"))
 	agree(t, url, ann, bob)
-	eventually(t, "a snapshot is written", func() bool {
-		return o.node.Metric("concord_snapshots_written_total") > 0 && o.node.Metric("concord_snapshot_backlog") == 0
-	})
+	o.awaitSnapshots()
 	o.exports(url, ann, bob)
 	bob.Change(url, stock.Set(stock.P("after"), "the snapshot"), stock.Splice(stock.P("notes"), 3, 2, "é"))
 	o.exports(url, ann, bob)

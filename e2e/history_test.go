@@ -60,6 +60,7 @@ func longHistoryReturns(o *office) {
 		o.t.Errorf("returning client exchanged %d B, want less than %d:\n%s", up+down, returningBytes, report(url, []*stock.Client{ann}))
 	}
 
+	o.awaitSnapshots() // one that is committed while a message is made may divide it
 	bob.Reopen(bobs)
 	bob.FindReady(url)
 	bob.WaitHeads(url, heads)

@@ -144,6 +144,14 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
+// awaitSnapshots returns when a snapshot was written, and none is to be written.
+func (o *office) awaitSnapshots() {
+	o.t.Helper()
+	eventually(o.t, "a snapshot is written", func() bool {
+		return o.node.Metric("concord_snapshots_written_total") > 0 && o.node.Metric("concord_snapshot_backlog") == 0
+	})
+}
+
 // want compares a value of a document with what it must be.
 func want(t *testing.T, what string, got, want any) {
 	t.Helper()

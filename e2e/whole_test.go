@@ -62,9 +62,7 @@ func (o *office) cold(n int) (url string, heads []string) {
 		o.t.Fatal(err)
 	}
 	p.Drop()
-	eventually(o.t, "a snapshot is written", func() bool {
-		return o.node.Metric("concord_snapshots_written_total") > 0 && o.node.Metric("concord_snapshot_backlog") == 0
-	})
+	o.awaitSnapshots()
 	o.node.Stop()
 	o.node.Run()
 	eventually(o.t, "the node has deleted what the snapshot replaces", func() bool {
@@ -185,9 +183,7 @@ func TestReturnAfterASnapshot(t *testing.T) {
 			rita.WaitHeads(url, heads)
 			ann.Abandon()
 			rita.Abandon()
-			eventually(t, "a snapshot is written", func() bool {
-				return o.node.Metric("concord_snapshots_written_total") > 0 && o.node.Metric("concord_snapshot_backlog") == 0
-			})
+			o.awaitSnapshots()
 			o.node.Kill()
 			o.node.Run()
 
