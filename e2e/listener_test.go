@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,6 +59,17 @@ func listen(t *testing.T, n *node.Node, user string, types string, rooms ...stri
 		<-done
 	})
 	return l
+}
+
+// all returns when events of a kind about each of the users were heard, in any order.
+func (l *listener) all(kind string, users ...string) {
+	l.t.Helper()
+	var heard []string
+	for _, user := range users {
+		if !slices.Contains(heard, strings.TrimPrefix(kind, "user:")+" "+user) {
+			heard = append(heard, l.until(kind, user)...)
+		}
+	}
 }
 
 // until returns what is heard up to an event about a user, that one included, without what concerns the listeners of

@@ -136,8 +136,8 @@ func TestPresenceOverRestarts(t *testing.T) {
 		for _, c := range clients {
 			c.WaitConnected(1)
 		}
-		l.until(cameOnline, ghostName)
-		eventually(t, "all are online", func() bool { return len(o.presence("")) == 4 })
+		l.all(cameOnline, ghostName, "ann", "bob", "cid") // what a kill keeps from being told is told after it
+		want(t, "who has come", len(o.presence("")), 4)
 		stop()
 		ghost.Abandon()
 		o.node.Run()
@@ -150,14 +150,7 @@ func TestPresenceOverRestarts(t *testing.T) {
 		for _, c := range clients {
 			c.Abandon()
 		}
-		for range 3 {
-			timeout := time.After(convergeTimeout)
-			select {
-			case <-l.heard:
-			case <-timeout:
-				t.Fatal("those who have left don't go offline")
-			}
-		}
+		l.all(wentOffline, "ann", "bob", "cid")
 	}
 }
 

@@ -27,8 +27,9 @@ func TestCrashAmidImport(t *testing.T) {
 	i := &importRun{run: begin(t, cycles, node.Options{}), hashes: make(map[id.DocumentID][]crdt.Hash)}
 	args, _ := i.makeFolder()
 	i.learn(&i.command, args...)
-	for cycle := range cycles {
-		switch cycle % 3 {
+	kills := 0
+	for ; kills < cycles || !i.telling() && kills < 5*cycles; kills++ { // on a busy machine, kills may come too early or too late
+		switch cycle := kills; cycle % 3 {
 		case 0:
 			i.calls(cycle)
 		case 1:
@@ -36,7 +37,7 @@ func TestCrashAmidImport(t *testing.T) {
 		case 2:
 			i.folder(false)
 		}
-		i.report(cycle+1, cycles)
+		i.report(kills+1, max(cycles, kills+1))
 	}
 	admin := i.admin(i.node)
 	for doc, want := range i.hashes {
@@ -45,8 +46,8 @@ func TestCrashAmidImport(t *testing.T) {
 	i.node.Stop()
 	i.checker.run()
 	t.Logf("%d kills: %d documents imported, of which %d were answered before a kill and %d interrupted, in part %d; %d commands killed, %d lost their server; %d checks clean",
-		cycles, len(i.hashes), i.answered, i.interrupted, i.partly, i.killed, i.deserted, i.checker.runs)
-	if i.answered == 0 || i.interrupted == 0 || i.killed+i.deserted == 0 {
+		kills, len(i.hashes), i.answered, i.interrupted, i.partly, i.killed, i.deserted, i.checker.runs)
+	if !i.telling() {
 		t.Error("no kill came amid imports; the test shows nothing")
 	}
 }
@@ -59,6 +60,11 @@ type importRun struct {
 
 	answered, interrupted, partly int // imports by calls
 	killed, deserted              int // commands
+}
+
+// telling reports whether kills came amid imports of each kind.
+func (i *importRun) telling() bool {
+	return i.answered > 0 && i.interrupted > 0 && i.killed+i.deserted > 0
 }
 
 func (i *importRun) files(n int) (list []file) {
