@@ -86,6 +86,10 @@ func restore(ctx context.Context, dir string, backups []io.Reader, o RestoreOpti
 	if err := build(ctx, staged, restored, backups, o); err != nil {
 		return Report{}, err
 	}
+	// It may hold what isn't to be restored, and so must never be seen beside the data file.
+	if err := os.Remove(staged); err != nil {
+		return Report{}, err
+	}
 	report, err = Check(ctx, restored, CheckOptions{NewDocument: o.Verify, Tables: o.Tables, Progress: o.Progress, MaxFaults: 10})
 	if err != nil {
 		return Report{}, err
