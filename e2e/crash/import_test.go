@@ -57,6 +57,7 @@ type importRun struct {
 	hashes map[id.DocumentID][]crdt.Hash // what is to be there at the end
 
 	call, command pace
+	blind         time.Duration // until the latest kill before call was learned
 
 	answered, interrupted, partly int // imports by calls
 	killed, deserted              int // commands
@@ -98,7 +99,8 @@ func (i *importRun) calls(cycle int) {
 		})
 	}
 	if i.call.usual == 0 {
-		time.Sleep(20 * time.Millisecond)
+		i.blind = min(2*i.blind+20*time.Millisecond, 5*time.Second) // until something is answered
+		time.Sleep(i.blind)
 	} else {
 		time.Sleep(i.call.moment(i.rng))
 	}
